@@ -4,6 +4,8 @@
 //! reads every manifest. A capability that does not fit is a reason to redraw the plan in one
 //! step: the table in src/README.md, [`PLAN`] and the code together.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -54,11 +56,15 @@ fn read(path: &Path) -> String {
 }
 
 fn manifest(path: &Path) -> Table {
-    read(path).parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    read(path)
+        .parse()
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 fn may_enter(room: &str) -> Option<&'static [&'static str]> {
-    PLAN.iter().find(|(name, _)| *name == room).map(|(_, rooms)| *rooms)
+    PLAN.iter()
+        .find(|(name, _)| *name == room)
+        .map(|(_, rooms)| *rooms)
 }
 
 /// What a manifest depends on, by the package's own name.
@@ -86,10 +92,17 @@ fn entered(manifest: &Table, workspace: &Table) -> Entered {
             ("dev-dependencies", true),
             ("dev_dependencies", true),
         ] {
-            let Some(dependencies) = table.get(section).and_then(Value::as_table) else { continue };
+            let Some(dependencies) = table.get(section).and_then(Value::as_table) else {
+                continue;
+            };
             for (name, specification) in dependencies {
                 let package = package_of(name, specification, workspace);
-                if tested { &mut found.tested } else { &mut found.shipped }.insert(package);
+                if tested {
+                    &mut found.tested
+                } else {
+                    &mut found.shipped
+                }
+                .insert(package);
             }
         }
     }
@@ -129,28 +142,47 @@ fn manifest_violations(room: &str, manifest: &Table, workspace: &Table) -> Vec<S
     let is_room = |name: &str| may_enter(name).is_some() || name == "headwater";
     for other in entered.shipped.iter().filter(|name| is_room(name)) {
         if !allowed.contains(&other.as_str()) {
-            wrong.push(format!("{room} enters {other}, which the floor plan does not allow"));
+            wrong.push(format!(
+                "{room} enters {other}, which the floor plan does not allow"
+            ));
         }
     }
     for other in entered.tested.iter().filter(|name| is_room(name)) {
-        let documented = ONLY_IN_TESTS.iter().any(|(r, o, _)| *r == room && o == other);
+        let documented = ONLY_IN_TESTS
+            .iter()
+            .any(|(r, o, _)| *r == room && o == other);
         if !allowed.contains(&other.as_str()) && !documented {
-            wrong.push(format!("the tests of {room} enter {other}, which the floor plan does not allow"));
+            wrong.push(format!(
+                "the tests of {room} enter {other}, which the floor plan does not allow"
+            ));
         }
     }
     for (edge, rooms) in EDGES {
-        for package in entered.shipped.iter().filter(|package| is_edge(edge, package)) {
+        for package in entered
+            .shipped
+            .iter()
+            .filter(|package| is_edge(edge, package))
+        {
             if !rooms.contains(&room) {
-                wrong.push(format!("{room} uses {package}, which belongs to {}", rooms.join(", ")));
+                wrong.push(format!(
+                    "{room} uses {package}, which belongs to {}",
+                    rooms.join(", ")
+                ));
             }
         }
     }
 
     let mut must_be = |keys: &[&str], want: Value| {
-        let found = keys.iter().try_fold(&Value::Table(manifest.clone()), |v, key| v.get(key)).cloned();
+        let found = keys
+            .iter()
+            .try_fold(&Value::Table(manifest.clone()), |v, key| v.get(key))
+            .cloned();
         if found.as_ref() != Some(&want) {
             let shown = found.map_or_else(|| "missing".to_owned(), |v| v.to_string());
-            wrong.push(format!("{room}: {} is {shown}, want {want}", keys.join(".")));
+            wrong.push(format!(
+                "{room}: {} is {shown}, want {want}",
+                keys.join(".")
+            ));
         }
     };
     must_be(&["package", "name"], room.into());
@@ -174,24 +206,36 @@ fn header_violations(room: &str, source: &str, entered: &Entered) -> Vec<String>
         .map(|line| line.trim_start_matches("//!").trim())
         .collect();
     if header.first().is_none_or(|line| line.is_empty()) {
-        return vec![format!("{room}: lib.rs does not start with a header that says what the room is for")];
+        return vec![format!(
+            "{room}: lib.rs does not start with a header that says what the room is for"
+        )];
     }
     let text = header.join(" ");
     let Some(sentence) = text.find("Enters ").map(|at| &text[at..]) else {
-        return vec![format!("{room}: the header does not say what the room enters")];
+        return vec![format!(
+            "{room}: the header does not say what the room enters"
+        )];
     };
     let sentence = sentence.split(". ").next().unwrap_or(sentence);
     let named: BTreeSet<&str> = sentence.split('`').skip(1).step_by(2).collect();
     let mut wrong = Vec::new();
-    for other in entered.shipped.iter().filter(|name| may_enter(name).is_some()) {
+    for other in entered
+        .shipped
+        .iter()
+        .filter(|name| may_enter(name).is_some())
+    {
         if !named.contains(other.as_str()) {
-            wrong.push(format!("{room}: the header does not name {other}, which the manifest enters"));
+            wrong.push(format!(
+                "{room}: the header does not name {other}, which the manifest enters"
+            ));
         }
     }
     let allowed = may_enter(room).unwrap_or_default();
     for other in named {
         if !allowed.contains(&other) {
-            wrong.push(format!("{room}: the header names {other}, which the floor plan does not allow"));
+            wrong.push(format!(
+                "{room}: the header names {other}, which the floor plan does not allow"
+            ));
         }
     }
     wrong
@@ -200,12 +244,22 @@ fn header_violations(room: &str, source: &str, entered: &Entered) -> Vec<String>
 /// The rows of the first table whose header starts with `room`: room → rooms it may enter.
 fn plan_in(readme: &str) -> BTreeMap<String, BTreeSet<String>> {
     let cells = |line: &str| -> Vec<String> {
-        line.trim().trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()
+        line.trim()
+            .trim_matches('|')
+            .split('|')
+            .map(|cell| cell.trim().to_owned())
+            .collect()
     };
-    let mut lines = readme.lines().skip_while(|line| !line.starts_with("| room"));
-    let Some(header) = lines.next() else { return BTreeMap::new() };
+    let mut lines = readme
+        .lines()
+        .skip_while(|line| !line.starts_with("| room"));
+    let Some(header) = lines.next() else {
+        return BTreeMap::new();
+    };
     let enters = cells(header).iter().position(|cell| cell == "may enter");
-    let Some(enters) = enters else { return BTreeMap::new() };
+    let Some(enters) = enters else {
+        return BTreeMap::new();
+    };
     lines
         .skip(1)
         .take_while(|line| line.starts_with('|'))
@@ -213,7 +267,9 @@ fn plan_in(readme: &str) -> BTreeMap<String, BTreeSet<String>> {
             let row = cells(line);
             let room = row.first()?.trim_matches('`').to_owned();
             let rooms = row.get(enters)?;
-            let rooms = rooms.split(',').map(|name| name.trim().trim_matches('`').to_owned());
+            let rooms = rooms
+                .split(',')
+                .map(|name| name.trim().trim_matches('`').to_owned());
             Some((room, rooms.filter(|name| name != "–").collect()))
         })
         .collect()
@@ -224,7 +280,10 @@ fn rooms_on_disk() -> BTreeSet<String> {
         .unwrap()
         .filter_map(|entry| {
             let entry = entry.unwrap();
-            entry.path().is_dir().then(|| entry.file_name().into_string().unwrap())
+            entry
+                .path()
+                .is_dir()
+                .then(|| entry.file_name().into_string().unwrap())
         })
         .collect()
 }
@@ -234,20 +293,38 @@ fn planned_rooms() -> BTreeSet<String> {
 }
 
 fn assert_none(violations: &[String]) {
-    assert!(violations.is_empty(), "the floor plan is broken:\n  {}", violations.join("\n  "));
+    assert!(
+        violations.is_empty(),
+        "the floor plan is broken:\n  {}",
+        violations.join("\n  ")
+    );
 }
 
 #[test]
 fn every_folder_is_a_room_and_every_room_a_member() {
-    assert_eq!(rooms_on_disk(), planned_rooms(), "folders of src/ and the floor plan");
+    assert_eq!(
+        rooms_on_disk(),
+        planned_rooms(),
+        "folders of src/ and the floor plan"
+    );
     let workspace = manifest(&house().join("Cargo.toml"));
     let members: BTreeSet<String> = workspace["workspace"]["members"]
         .as_array()
         .unwrap()
         .iter()
-        .map(|member| member.as_str().unwrap().trim_start_matches("src/").to_owned())
+        .map(|member| {
+            member
+                .as_str()
+                .unwrap()
+                .trim_start_matches("src/")
+                .to_owned()
+        })
         .collect();
-    assert_eq!(members, planned_rooms(), "members of the workspace and the floor plan");
+    assert_eq!(
+        members,
+        planned_rooms(),
+        "members of the workspace and the floor plan"
+    );
 }
 
 #[test]
@@ -283,7 +360,10 @@ fn the_plan_on_paper_is_the_plan_that_is_checked() {
     let checked: BTreeMap<String, BTreeSet<String>> = PLAN
         .iter()
         .map(|(room, rooms)| {
-            ((*room).to_owned(), rooms.iter().map(|name| (*name).to_owned()).collect())
+            (
+                (*room).to_owned(),
+                rooms.iter().map(|name| (*name).to_owned()).collect(),
+            )
         })
         .collect();
     assert_eq!(on_paper, checked, "the table in src/README.md and PLAN");
@@ -309,15 +389,23 @@ fn files_stand_directly_in_their_room_under_telling_names() {
     for room in planned_rooms() {
         let folder = house().join("src").join(&room);
         if folder.join("src").exists() {
-            wrong.push(format!("{room}: its files stand in src/, not in the room itself"));
+            wrong.push(format!(
+                "{room}: its files stand in src/, not in the room itself"
+            ));
         }
         let mut open = vec![folder];
         while let Some(folder) = open.pop() {
             for entry in fs::read_dir(&folder).unwrap() {
                 let path: PathBuf = entry.unwrap().path();
-                let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+                let stem = path
+                    .file_stem()
+                    .and_then(|stem| stem.to_str())
+                    .unwrap_or_default();
                 if EMPTY_NAMES.contains(&stem) {
-                    wrong.push(format!("{}: the name does not say what it holds", path.display()));
+                    wrong.push(format!(
+                        "{}: the name does not say what it holds",
+                        path.display()
+                    ));
                 }
                 if path.is_dir() {
                     open.push(path);
@@ -360,7 +448,10 @@ mod the_rules_notice {
     fn check(manifest: &str, expected: &str) {
         let found = violations(manifest);
         assert_eq!(found.len(), 1, "{found:?}");
-        assert!(found[0].contains(expected), "{found:?} should speak of {expected:?}");
+        assert!(
+            found[0].contains(expected),
+            "{found:?} should speak of {expected:?}"
+        );
     }
 
     fn check_added(dependencies: &str, expected: &str) {
@@ -375,43 +466,70 @@ mod the_rules_notice {
     #[test]
     fn a_room_that_may_not_be_entered() {
         let store = "store = { path = \"../store\" }\nseries = { workspace = true }";
-        check(&GOOD.replace("series = { workspace = true }", store), "scrape enters store");
+        check(
+            &GOOD.replace("series = { workspace = true }", store),
+            "scrape enters store",
+        );
     }
 
     #[test]
     fn a_room_under_another_name() {
         let cellar = "cellar = { workspace = true }";
-        check(&GOOD.replace("series = { workspace = true }", cellar), "scrape enters store");
-        check_added("[build-dependencies]\nx = { package = \"promql\", path = \"../promql\" }", "scrape enters promql");
+        check(
+            &GOOD.replace("series = { workspace = true }", cellar),
+            "scrape enters store",
+        );
+        check_added(
+            "[build-dependencies]\nx = { package = \"promql\", path = \"../promql\" }",
+            "scrape enters promql",
+        );
     }
 
     #[test]
     fn a_room_entered_on_one_platform_only() {
-        check_added("[target.'cfg(windows)'.dependencies]\nstore = \"0\"", "scrape enters store");
+        check_added(
+            "[target.'cfg(windows)'.dependencies]\nstore = \"0\"",
+            "scrape enters store",
+        );
     }
 
     #[test]
     fn a_room_entered_by_tests_only() {
-        check_added("[dev-dependencies]\nstore = { path = \"../store\" }", "the tests of scrape enter store");
+        check_added(
+            "[dev-dependencies]\nstore = { path = \"../store\" }",
+            "the tests of scrape enter store",
+        );
     }
 
     #[test]
     fn the_front_door_entered_from_inside() {
-        check_added("[dev-dependencies]\nheadwater = { path = \"../..\" , package = \"headwater\" }", "headwater");
+        check_added(
+            "[dev-dependencies]\nheadwater = { path = \"../..\" , package = \"headwater\" }",
+            "headwater",
+        );
     }
 
     #[test]
     fn a_wire_format_away_from_its_edge() {
-        check_added("[target.'cfg(unix)'.dependencies]\narrow-ipc = \"1\"", "scrape uses arrow-ipc");
+        check_added(
+            "[target.'cfg(unix)'.dependencies]\narrow-ipc = \"1\"",
+            "scrape uses arrow-ipc",
+        );
         check_added("[build-dependencies]\ntonic = \"0\"", "scrape uses tonic");
     }
 
     #[test]
     fn a_manifest_that_is_not_as_the_others() {
         check(&GOOD.replace("0.0.0", "1.2.3"), "package.version");
-        check(&GOOD.replace("publish = false", ""), "package.publish is missing");
+        check(
+            &GOOD.replace("publish = false", ""),
+            "package.publish is missing",
+        );
         check(&GOOD.replace("lib.rs", "src/lib.rs"), "lib.path");
-        check(&GOOD.replace("[lints]\n        workspace = true", ""), "lints.workspace");
+        check(
+            &GOOD.replace("[lints]\n        workspace = true", ""),
+            "lints.workspace",
+        );
     }
 
     #[test]
@@ -428,14 +546,33 @@ mod the_rules_notice {
         };
         let check = |source: &str, rooms: &[&str], expected: &str| {
             let found = header_violations("scrape", source, &entered(rooms));
-            assert!(found.iter().any(|line| line.contains(expected)), "{found:?}: {expected:?}");
+            assert!(
+                found.iter().any(|line| line.contains(expected)),
+                "{found:?}: {expected:?}"
+            );
         };
         check("mod clock;", &[], "does not start with a header");
-        check("//! Fetches pages.\nmod clock;", &[], "does not say what the room enters");
-        check("//! Fetches.\n//! Enters `series`. Knows `exposition`.", &["exposition"], "does not name exposition");
-        check("//! Fetches.\n//! Enters `store`\n//! and `series`.", &["series"], "names store");
-        let good = "//! Fetches.\n//!\n//! Enters `exposition` and\n//! `series`. Knows no `store`.";
-        assert_eq!(header_violations("scrape", good, &entered(&["exposition", "series"])), Vec::<String>::new());
+        check(
+            "//! Fetches pages.\nmod clock;",
+            &[],
+            "does not say what the room enters",
+        );
+        check(
+            "//! Fetches.\n//! Enters `series`. Knows `exposition`.",
+            &["exposition"],
+            "does not name exposition",
+        );
+        check(
+            "//! Fetches.\n//! Enters `store`\n//! and `series`.",
+            &["series"],
+            "names store",
+        );
+        let good =
+            "//! Fetches.\n//!\n//! Enters `exposition` and\n//! `series`. Knows no `store`.";
+        assert_eq!(
+            header_violations("scrape", good, &entered(&["exposition", "series"])),
+            Vec::<String>::new()
+        );
     }
 
     #[test]
