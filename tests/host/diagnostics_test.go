@@ -89,6 +89,7 @@ func TestMalformedSettingsAreNamedAndDoNotEndTheProcess(t *testing.T) {
 		"nested":    strings.Repeat("[", 100_000),
 	} {
 		t.Run(name, func(t *testing.T) {
+			p := p.in(t)
 			ds := remote(up.URL)
 			ds.rawJSON = []byte(raw)
 			got := p.health(ds)
@@ -121,6 +122,7 @@ func TestAWrongValueNamesItsKey(t *testing.T) {
 		"httpHeaderName1": "not a header\n",
 	} {
 		t.Run(key, func(t *testing.T) {
+			p := p.in(t)
 			got := p.health(remote(up.URL).with(key, value))
 			if got.Status != failing || !strings.Contains(got.Message, key) {
 				t.Errorf("%s %q; want an error that names %s", got.Status, got.Message, key)
@@ -147,6 +149,7 @@ func TestACallWithoutADataSourceIsAnErrorAndNotTheEnd(t *testing.T) {
 		"no user":     {OrgId: 1, PluginId: pluginID, DataSourceInstanceSettings: &pluginv2.DataSourceInstanceSettings{}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			p := p.in(t)
 			response, err := p.diagnostics.CheckHealth(t.Context(), &pluginv2.CheckHealthRequest{PluginContext: context})
 			if err == nil && response.Status == healthy {
 				t.Errorf("healthy without a data source: %q", response.Message)

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -216,6 +217,13 @@ func tryStart(tb testing.TB, how launch) (*plugin, error) {
 	return p, nil
 }
 
+// in is the same plugin for a subtest, which then is what fails.
+func (p *plugin) in(tb testing.TB) *plugin {
+	sub := *p
+	sub.tb = tb
+	return &sub
+}
+
 // lives fails the test unless the process still answers.
 func (p *plugin) lives() {
 	p.tb.Helper()
@@ -375,6 +383,13 @@ func (d dataSource) with(key string, value any) dataSource {
 	return d
 }
 
+// number is the id that Grafana's database gives an instance; nothing may rest on it.
+func (d dataSource) number() int64 {
+	hash := fnv.New32a()
+	fmt.Fprint(hash, d.org, d.uid)
+	return int64(hash.Sum32())
+}
+
 func (d dataSource) context() *pluginv2.PluginContext {
 	encoded := d.rawJSON
 	if encoded == nil {
@@ -389,7 +404,7 @@ func (d dataSource) context() *pluginv2.PluginContext {
 		PluginVersion: "0.1.0",
 		User:          &pluginv2.User{Login: "ada", Name: "Ada", Email: "ada@example.org", Role: "Editor"},
 		DataSourceInstanceSettings: &pluginv2.DataSourceInstanceSettings{
-			Id:                      7,
+			Id:                      d.number(),
 			Uid:                     d.uid,
 			Name:                    "Headwater " + d.uid,
 			Url:                     d.url,

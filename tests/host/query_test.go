@@ -251,6 +251,7 @@ func TestTheLegendNamesTheSeries(t *testing.T) {
 		"automatic scalar": {"scalar", "__auto", "scalar"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			p := p.in(t)
 			q := map[string]any{"expr": c.expr, "range": c.expr != "scalar", "instant": c.expr == "scalar", "legendFormat": c.legend}
 			field := good(t, p.ask(remote(up.URL), query("A", q)), "A")[0].Fields[1]
 			got := ""
@@ -281,6 +282,7 @@ func TestOneBadQueryLeavesTheOthersAlone(t *testing.T) {
 		"no expression": query("C", map[string]any{"range": true}),
 	} {
 		t.Run(name, func(t *testing.T) {
+			p := p.in(t)
 			queries := []*pluginv2.DataQuery{}
 			for _, refID := range []string{"A", "B", "D", "E"} {
 				queries = append(queries, query(refID, map[string]any{"expr": "up"}))
@@ -316,11 +318,12 @@ func TestAnErrorKeepsItsStatusAndSaysWhoseItIs(t *testing.T) {
 		{"fails_422", 422, "downstream", "execution: the expression fails with 422"},
 		{"fails_503", 503, "downstream", "execution: the expression fails with 503"},
 		{"fails_429", 429, "downstream", "the expression fails with 429"},
-		{"page_502", 502, "downstream", "unexpected response with status code 502: <html><body>gateway says 502"},
+		{"page_502", 0, "downstream", "unexpected response with status code 502: <html><body>gateway says 502"},
 		{"hangs_up", 502, "downstream", ""},
 		{"exporter", 0, "downstream", "embedded"},
 	} {
 		t.Run(c.expr, func(t *testing.T) {
+			p := p.in(t)
 			got := p.ask(remote(up.URL), query("A", map[string]any{"expr": c.expr}))["A"]
 			if got.err == "" || !strings.Contains(got.err, c.words) {
 				t.Errorf("error %q, want %q in it", got.err, c.words)
@@ -354,6 +357,7 @@ func TestValuesOfOddTypesDoNotFailAQuery(t *testing.T) {
 		"huge numbers":         {"intervalMs": 1e300, "utcOffsetSec": -1e300},
 	} {
 		t.Run(name, func(t *testing.T) {
+			p := p.in(t)
 			odd["expr"] = "up"
 			if frames := good(t, p.ask(remote(up.URL), query("A", odd)), "A"); len(frames) != 2 {
 				t.Errorf("%d frames, want 2", len(frames))
@@ -380,6 +384,7 @@ func TestStrangeTimeRangesAreAnsweredOrRefusedInWords(t *testing.T) {
 		"reversed i64":   {math.MaxInt64, math.MinInt64, false},
 	} {
 		t.Run(name, func(t *testing.T) {
+			p := p.in(t)
 			for _, kind := range []string{"range", "instant"} {
 				q := query("A", map[string]any{"expr": "empty", kind: true})
 				q.TimeRange = &pluginv2.TimeRange{FromEpochMS: c.from, ToEpochMS: c.to}
@@ -403,6 +408,7 @@ func TestStrangeTimeRangesAreAnsweredOrRefusedInWords(t *testing.T) {
 		"endless step":    func(q *pluginv2.DataQuery) { q.IntervalMS = math.MaxInt64 },
 	} {
 		t.Run(name, func(t *testing.T) {
+			p := p.in(t)
 			q := query("A", map[string]any{"expr": "up", "range": true})
 			change(q)
 			p.ask(remote(up.URL), q)

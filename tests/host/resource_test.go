@@ -129,6 +129,7 @@ func TestAnUnknownPathIsNotFoundAndAnUnknownMethodNotAllowed(t *testing.T) {
 		{"GET", "validate", 405},
 	} {
 		t.Run(c.method+" "+c.path, func(t *testing.T) {
+			p := p.in(t)
 			before := len(up.seen(""))
 			got := p.call(remote(up.URL), c.method, c.path, nil)
 			if got.code != c.want {

@@ -158,8 +158,41 @@ func (u *upstream) block(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// refuse is what Prometheus finds wrong with the parameters of a query.
+func refuse(form url.Values, ranged bool) string {
+	if form.Get("query") == "" {
+		return `invalid parameter "query": unknown position: parse error: no expression found in input`
+	}
+	if !ranged {
+		if _, err := strconv.ParseFloat(form.Get("time"), 64); err != nil && form.Get("time") != "" {
+			return `invalid parameter "time": ` + err.Error()
+		}
+		return ""
+	}
+	var numbers [3]float64
+	for i, key := range []string{"start", "end", "step"} {
+		var err error
+		if numbers[i], err = strconv.ParseFloat(form.Get(key), 64); err != nil {
+			return fmt.Sprintf("invalid parameter %q: %v", key, err)
+		}
+	}
+	switch start, end, step := numbers[0], numbers[1], numbers[2]; {
+	case end < start:
+		return `invalid parameter "end": end timestamp must not be before start time`
+	case step <= 0:
+		return `invalid parameter "step": zero or negative query resolution step widths are not accepted`
+	case (end-start)/step > 11_000:
+		return "exceeded maximum resolution of 11,000 points per timeseries"
+	}
+	return ""
+}
+
 func (u *upstream) answer(w http.ResponseWriter, r *http.Request, ranged bool) {
 	expr := r.Form.Get("query")
+	if refusal := refuse(r.Form, ranged); refusal != "" {
+		writeError(w, http.StatusBadRequest, "bad_data", refusal)
+		return
+	}
 	series := func(name string, labels map[string]string, value func(i int) string) any {
 		metric := map[string]string{"__name__": name}
 		for k, v := range labels {
