@@ -27,6 +27,10 @@ export default {
   testEnvironment: 'jest-environment-jsdom',
   testMatch: ['<rootDir>/src/**/*.test.{ts,tsx}', '<rootDir>/scripts/**/*.test.ts'],
   setupFilesAfterEnv: ['<rootDir>/jest.setup.ts'],
+  moduleNameMapper: {
+    '\\.css$': '<rootDir>/testing/stylesheet.cjs',
+    '^react-inlinesvg$': '<rootDir>/testing/InlineSvg.tsx',
+  },
   transform: {
     '^.+\\.(t|j|mj)sx?$': [
       '@swc/jest',

@@ -2,6 +2,9 @@
 import '@testing-library/jest-dom';
 import { TextDecoder, TextEncoder } from 'node:util';
 
+// i18next advertises its makers when it is loaded.
+console.info = () => undefined;
+
 Object.assign(globalThis, { TextDecoder, TextEncoder });
 
 Object.defineProperty(globalThis, 'matchMedia', {
@@ -27,3 +30,14 @@ class IdleObserver {
   }
 }
 Object.assign(globalThis, { ResizeObserver: IdleObserver, IntersectionObserver: IdleObserver });
+
+// What React or a component complains of is a defect, so it fails the test that saw it.
+let complaints: unknown[][] = [];
+beforeEach(() => {
+  complaints = [];
+  jest.spyOn(console, 'error').mockImplementation((...complaint) => complaints.push(complaint));
+  jest.spyOn(console, 'warn').mockImplementation((...complaint) => complaints.push(complaint));
+});
+afterEach(() => {
+  expect(complaints).toEqual([]);
+});
