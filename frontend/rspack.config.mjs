@@ -16,6 +16,17 @@ import { isShared } from './scripts/shared_packages.mjs';
 const here = path.dirname(fileURLToPath(import.meta.url));
 const root = path.resolve(here, '..');
 
+/** Fails a production build that warns: what is passed over once is passed over for good. */
+class WarningsAreErrors {
+  apply(compiler) {
+    compiler.hooks.done.tap('WarningsAreErrors', (stats) => {
+      if (compiler.options.mode === 'production' && stats.hasWarnings()) {
+        process.exitCode = 1;
+      }
+    });
+  }
+}
+
 export default defineConfig((_env, { mode = 'production' }) => {
   const production = mode === 'production';
   return {
@@ -58,6 +69,7 @@ export default defineConfig((_env, { mode = 'production' }) => {
       ],
     },
     plugins: [
+      new WarningsAreErrors(),
       new rspack.CopyRspackPlugin({
         patterns: [
           { from: path.join(root, 'plugin.json'), to: 'plugin.json' },
@@ -73,6 +85,7 @@ export default defineConfig((_env, { mode = 'production' }) => {
     ],
     performance: {
       hints: 'warning',
+      assetFilter: (file) => file.endsWith('.js'),
       // Bytes before compression; the figure that counts, gzip, is held by check_externals.mjs.
       maxAssetSize: 500_000,
       maxEntrypointSize: 500_000,

@@ -100,7 +100,7 @@ export default function ConfigEditor({ options, onOptionsChange }: Props) {
             width={FIELD_WIDTH}
             value={options.url ?? ''}
             placeholder={address.placeholder}
-            readOnly={readOnly}
+            disabled={readOnly}
             required
             aria-describedby={advice.hint ? `${ids}-url-hint` : undefined}
             onChange={(event) => onOptionsChange({ ...options, url: event.currentTarget.value })}
@@ -126,7 +126,7 @@ export default function ConfigEditor({ options, onOptionsChange }: Props) {
             width={20}
             value={interval}
             placeholder={DEFAULT_SCRAPE_INTERVAL}
-            readOnly={readOnly}
+            disabled={readOnly}
             onChange={(event) => setJson({ timeInterval: event.currentTarget.value || undefined })}
           />
         </Field>
@@ -139,7 +139,7 @@ export default function ConfigEditor({ options, onOptionsChange }: Props) {
           htmlFor={`${ids}-api-key`}
         >
           {readOnly && apiKeyStored ? (
-            <Input id={`${ids}-api-key`} type="password" width={FIELD_WIDTH} value="configured" readOnly />
+            <Input id={`${ids}-api-key`} type="password" width={FIELD_WIDTH} value="configured" disabled />
           ) : (
             <SecretInput
               id={`${ids}-api-key`}
@@ -148,7 +148,7 @@ export default function ConfigEditor({ options, onOptionsChange }: Props) {
               value={secureJsonData?.apiKey ?? ''}
               placeholder="No key"
               autoComplete="new-password"
-              readOnly={readOnly}
+              disabled={readOnly}
               onReset={resetApiKey}
               onChange={(event) => setApiKey(event.currentTarget.value)}
             />

@@ -85,6 +85,13 @@ test('a query saved with queryText shows it, and keeps edits as expr', async () 
   expect(editor.query()).toMatchObject({ expr: 'up == 1' });
 });
 
+test('a query saved with queryText can be emptied', async () => {
+  open({ queryText: 'up' });
+  await userEvent.clear(expression());
+  await userEvent.tab();
+  expect(expression()).toHaveValue('');
+});
+
 test('the type sets both flags and runs', async () => {
   const editor = open({ expr: 'up' });
   expect(radio('Range')).toBeChecked();

@@ -44,8 +44,9 @@ export default function QueryEditor({ app, query, onChange, onRunQuery }: Props)
       <Field label="PromQL" htmlFor={`${ids}-expr`} noMargin>
         <ExpressionField
           id={`${ids}-expr`}
-          expr={query.expr ?? query.queryText ?? ''}
-          onChange={(expr) => onChange({ ...query, expr })}
+          expr={query.expr || query.queryText || ''}
+          // An emptied text must not bring the older `queryText` back.
+          onChange={(expr) => onChange({ ...query, expr, queryText: undefined })}
           onRun={onRunQuery}
         />
       </Field>
