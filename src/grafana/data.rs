@@ -74,7 +74,6 @@ impl Data for DataService {
                 return Ok(Response::new(QueryDataResponse::new(responses)));
             }
         };
-        self.metrics.instances.set(self.instances.len() as i64);
         let is_from_alert = is_from_alert(&request.headers);
         let interrupt = Interrupt::new();
         let _stop = StopOnDrop(interrupt.clone());

@@ -63,6 +63,7 @@ impl Diagnostics for DiagnosticsService {
         &self,
         _: Request<CollectMetricsRequest>,
     ) -> Result<Response<CollectMetricsResponse>, Status> {
+        self.metrics.instances.set(self.instances.len() as i64);
         let text = self
             .metrics
             .to_text()

@@ -61,16 +61,18 @@ impl Instances {
 
     /// The data source that the request is about.
     ///
-    /// Requests that wait for the same engine open it once. One that still carries older
-    /// settings gets the newer engine.
+    /// Requests that wait for the same engine open it once. A late request that still carries
+    /// older settings is answered by them too, with an engine of its own that goes with it.
     pub(crate) async fn get(
         &self,
         context: &PluginContext,
     ) -> Result<Arc<Instance>, InstanceError> {
         let id = InstanceId::of(context)?;
         let updated_ms = instance_of(context)?.last_updated_ms;
-        let opened = self.entry(id, updated_ms);
-        opened.get_or_init(|| self.open(context)).await.clone()
+        match self.entry(id, updated_ms) {
+            Some(opened) => opened.get_or_init(|| self.open(context)).await.clone(),
+            None => self.open(context).await,
+        }
     }
 
     /// How many data sources have been asked.
@@ -81,7 +83,8 @@ impl Instances {
             .len()
     }
 
-    fn entry(&self, id: InstanceId, updated_ms: i64) -> Opened {
+    /// The place of the engine with these settings; `None` when newer ones have been seen.
+    fn entry(&self, id: InstanceId, updated_ms: i64) -> Option<Opened> {
         let mut by_id = self.by_id.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = by_id.entry(id).or_insert_with(|| Entry {
             updated_ms,
@@ -93,7 +96,7 @@ impl Instances {
                 opened: Opened::default(),
             };
         }
-        Arc::clone(&entry.opened)
+        (entry.updated_ms == updated_ms).then(|| Arc::clone(&entry.opened))
     }
 
     async fn open(&self, context: &PluginContext) -> Result<Arc<Instance>, InstanceError> {
@@ -178,11 +181,19 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &same));
         let changed = instances.get(&context(1, "u", 11, "{}")).await.unwrap();
         assert!(!Arc::ptr_eq(&first, &changed));
-        let late = instances.get(&context(1, "u", 10, "{}")).await.unwrap();
-        assert!(Arc::ptr_eq(&late, &changed));
         instances.get(&context(2, "u", 10, "{}")).await.unwrap();
         assert_eq!(counting.0.load(Ordering::Relaxed), 3);
         assert_eq!(instances.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_late_request_with_older_settings_does_not_bring_them_back() {
+        let (_, instances) = counting();
+        let newest = instances.get(&context(1, "u", 11, "{}")).await.unwrap();
+        let late = instances.get(&context(1, "u", 10, "{}")).await.unwrap();
+        assert!(!Arc::ptr_eq(&late, &newest));
+        let after = instances.get(&context(1, "u", 11, "{}")).await.unwrap();
+        assert!(Arc::ptr_eq(&after, &newest));
     }
 
     #[tokio::test]

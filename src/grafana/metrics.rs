@@ -57,7 +57,7 @@ impl Metrics {
                 "Live streams that are running.",
             )?,
             instances: gauge(
-                "headwater_data_sources",
+                "headwater_instances",
                 "Data sources that have been asked since the start.",
             )?,
         };

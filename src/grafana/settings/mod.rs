@@ -50,6 +50,8 @@ pub struct InstanceSettings {
     pub id: InstanceId,
     /// The data source's name, for people.
     pub name: String,
+    /// When the settings were last changed, in milliseconds since the epoch.
+    pub updated_ms: i64,
     /// `timeInterval`: how often samples are scraped, in milliseconds.
     pub scrape_interval_ms: Option<i64>,
     /// Which engine answers, and its own settings.
@@ -150,6 +152,7 @@ impl InstanceSettings {
         Ok(Self {
             id,
             name: instance.name.clone(),
+            updated_ms: instance.last_updated_ms,
             scrape_interval_ms,
             engine,
         })
