@@ -13,6 +13,8 @@
 //! reads what its author meant:
 //! - spaces before a metric's name do not become part of the name;
 //! - escapes are undone in the quoted names of metadata and in the labels of exemplars;
+//! - exemplars whose labels are not UTF-8 or stand twice have labels that cannot be made;
+//! - a time beyond 64 bits of milliseconds becomes the nearest that fits, not the earliest;
 //! - NUL bytes behind a label's closing quote are skipped and do not bring the quote into the
 //!   value.
 

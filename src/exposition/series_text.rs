@@ -61,10 +61,21 @@ impl<'a> Pairs<'a> {
         }
     }
 
+    /// Checks what Prometheus checks only now, in its order: first every label of a name that
+    /// has an empty value somewhere goes, then names have to be UTF-8 and not empty, then none
+    /// may stand twice.
     fn build(&self, bound: Option<&str>) -> Result<Labels, Refusal> {
+        let absent: Vec<Cow<'_, [u8]>> = self
+            .raw
+            .iter()
+            .filter(|(_, _, value)| value.is_empty())
+            .map(|(_, name, _)| plain_name(name))
+            .collect();
         let mut pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::with_capacity(self.raw.len());
-        let mut absent: Vec<Cow<'_, str>> = Vec::new();
         for &(at, name, value) in &self.raw {
+            if !absent.is_empty() && absent.contains(&plain_name(name)) {
+                continue;
+            }
             let utf8 = |bytes, what| {
                 std::str::from_utf8(bytes)
                     .map(|text| unescape(text, true))
@@ -72,10 +83,6 @@ impl<'a> Pairs<'a> {
             };
             let name = utf8(name, "label name")?;
             let mut value = utf8(value, "metric name")?;
-            if value.is_empty() {
-                absent.push(name);
-                continue;
-            }
             if name.is_empty() {
                 return Err((at, Problem::EmptyLabelName));
             }
@@ -86,20 +93,22 @@ impl<'a> Pairs<'a> {
             }
             pairs.push((name, value));
         }
-        // Prometheus deletes every label of a name that has an empty value somewhere.
-        if !absent.is_empty() {
-            pairs.retain(|(name, _)| !absent.contains(name));
-        }
         Labels::new(pairs).map_err(|LabelsError::Repeated(name)| {
             let second = self
                 .raw
                 .iter()
-                .filter(|(_, raw, _)| {
-                    std::str::from_utf8(raw).is_ok_and(|raw| unescape(raw, true) == name)
-                })
+                .filter(|(_, raw, _)| *plain_name(raw) == *name.as_bytes())
                 .nth(1);
             let at = second.map_or(0, |(at, _, _)| *at);
             (at, Problem::RepeatedLabel(name))
         })
+    }
+}
+
+/// A name without its escapes; one that is not UTF-8 as it is.
+fn plain_name(raw: &[u8]) -> Cow<'_, [u8]> {
+    match std::str::from_utf8(raw).map(|text| unescape(text, true)) {
+        Ok(Cow::Owned(plain)) => Cow::Owned(plain.into_bytes()),
+        Ok(Cow::Borrowed(_)) | Err(_) => Cow::Borrowed(raw),
     }
 }
