@@ -1,1 +1,5 @@
-//! Room grafana.
+//! x
+mod codec;
+mod frames;
+mod proto;
+mod response;
