@@ -1,0 +1,113 @@
+mod naming;
+mod report;
+mod rules;
+mod values;
+mod writing;
+
+pub use report::{FamilyReport, PageReport, Refusal, check_page};
+pub use rules::{Finding, Rule, Severity};
+pub use writing::{write_json, write_text};
+
+use crate::surroundings::Surroundings;
+use crate::{Ending, Streams};
+use clap::Args;
+use exposition::Format;
+use std::path::Path;
+
+/// The largest page that is checked, in bytes. A scrape's own limit is far below it.
+const PAGE_LIMIT: u64 = 256 * 1024 * 1024;
+
+/// `gpx_headwater scrape-check`: exit status 0 when Prometheus would ingest the page, 1 when it
+/// would refuse it, 2 when there is no page to check.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit status: 0 Prometheus would ingest the page, 1 it would refuse it, \
+2 wrong usage or no page to be had."
+)]
+pub struct ScrapeCheck {
+    /// The page's Content-Type, whatever the target says; files have none, and are OpenMetrics
+    /// when they end with "# EOF"
+    #[arg(long, value_name = "TYPE")]
+    content_type: Option<String>,
+
+    /// Write one JSON document instead of text
+    #[arg(long)]
+    json: bool,
+
+    /// A URL (http:// or https://), a file, or - for the standard input
+    #[arg(value_name = "URL | FILE | -")]
+    page: String,
+}
+
+impl ScrapeCheck {
+    pub(crate) fn run(&self, surroundings: &dyn Surroundings, streams: &mut Streams<'_>) -> Ending {
+        let (body, sent_type) = match self.read(surroundings) {
+            Ok(page) => page,
+            Err(message) => {
+                let _ = writeln!(streams.err, "{message}");
+                return Ending::Usage;
+            }
+        };
+        let header = self.content_type.as_deref().or(sent_type.as_deref());
+        let format = match header {
+            // An empty body is an empty scrape, whatever its type.
+            Some(_) if body.is_empty() => Ok(Format::PrometheusText),
+            Some(header) => Format::from_content_type(header, None),
+            None => Ok(guessed_format(&body)),
+        };
+        let report = match format {
+            Ok(format) => check_page(&body, format),
+            Err(error) => PageReport::of_unknown_format(body.len(), error),
+        };
+        let written = if self.json {
+            write_json(&report, &self.page, streams.out)
+        } else {
+            write_text(&report, &self.page, streams.out)
+        };
+        if written.is_err() {
+            return Ending::Usage;
+        }
+        match report.is_ingested() {
+            true => Ending::Good,
+            false => Ending::Bad,
+        }
+    }
+
+    /// The page and the type that its sender gave it; files have none.
+    fn read(&self, surroundings: &dyn Surroundings) -> Result<(Vec<u8>, Option<String>), String> {
+        let page = self.page.as_str();
+        if page == "-" {
+            let body = surroundings.read_input(PAGE_LIMIT);
+            return body
+                .map(|body| (body, None))
+                .map_err(|error| format!("Cannot read the standard input: {error}."));
+        }
+        if is_url(page) {
+            let fetched = surroundings.fetch(page, PAGE_LIMIT)?;
+            return Ok((fetched.body, Some(fetched.content_type)));
+        }
+        surroundings
+            .read_file(Path::new(page), PAGE_LIMIT)
+            .map(|body| (body, None))
+            .map_err(|error| {
+                format!("Cannot read {page}: {error}. A URL begins with http:// or https://.")
+            })
+    }
+}
+
+fn is_url(page: &str) -> bool {
+    let scheme = page.split_once("://").map(|(scheme, _)| scheme);
+    scheme.is_some_and(|s| s.eq_ignore_ascii_case("http") || s.eq_ignore_ascii_case("https"))
+}
+
+/// The format of a page that came without a header.
+fn guessed_format(page: &[u8]) -> Format {
+    let last_line = page.trim_ascii_end().rsplit(|b| *b == b'\n').next();
+    match last_line {
+        Some(b"# EOF") => Format::OpenMetrics,
+        _ => Format::PrometheusText,
+    }
+}
+
+#[cfg(test)]
+mod tests;
