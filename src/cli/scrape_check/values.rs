@@ -140,10 +140,11 @@ fn check_histograms(family: &Family, sum: &str, count: &str, findings: &mut Find
                 }
             }
         }
-        // OpenMetrics leaves the sum out where negative values are observed, and the pair of
-        // sum and count of a gauge histogram altogether.
+        // OpenMetrics leaves the sum out where negative values are observed, and lets a gauge
+        // histogram have sum and count only together.
         let sum_may_lack = counts_fall || parts.buckets.first().is_some_and(|(b, _)| *b < 0.0);
-        if parts.count.is_none() && !(counts_fall && !parts.has_sum) {
+        let count_is_due = !counts_fall || parts.has_sum;
+        if parts.count.is_none() && count_is_due {
             let text = format!("the histogram {labels} has no {name}{count}");
             findings.add(Rule::IncompleteFamily, name, parts.line, text);
         } else if !parts.has_sum && !sum_may_lack {
