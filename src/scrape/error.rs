@@ -33,7 +33,9 @@ pub enum Error {
         reason: String,
     },
     /// The name has no address, or no name server answered.
-    #[error("cannot find {name}: {reason}. Is the name right, and does this machine's DNS know it?")]
+    #[error(
+        "cannot find {name}: {reason}. Is the name right, and does this machine's DNS know it?"
+    )]
     Lookup {
         /// The name that was looked up.
         name: String,
@@ -41,9 +43,7 @@ pub enum Error {
         reason: String,
     },
     /// No connection.
-    #[error(
-        "Cannot reach {url}: {reason}. Is the app running, and can Grafana's host reach it?"
-    )]
+    #[error("Cannot reach {url}: {reason}. Is the app running, and can Grafana's host reach it?")]
     Unreachable {
         /// The page.
         url: String,

@@ -26,7 +26,10 @@ impl<'a> Keys<'a> {
                 object,
                 path: path.to_owned(),
             }),
-            other => Err(wrong(path, format!("expected keys and values, not {}", kind(other)))),
+            other => Err(wrong(
+                path,
+                format!("expected keys and values, not {}", kind(other)),
+            )),
         }
     }
 
@@ -41,9 +44,15 @@ impl<'a> Keys<'a> {
         })
     }
 
+    /// The path of a key, in the spelling in which it stands; in Grafana's where it is absent.
     pub(crate) fn path_of(&self, key: &str) -> String {
-        if self.path.is_empty() {
+        let key = if self.object.contains_key(key) {
             key.to_owned()
+        } else {
+            camel_case(key)
+        };
+        if self.path.is_empty() {
+            key
         } else {
             format!("{}.{key}", self.path)
         }
@@ -285,7 +294,12 @@ mod tests {
         let keys = Keys::of(&value, "").unwrap();
         let targets = keys.list("targets").unwrap();
         let error = targets[0].keys().unwrap().duration("timeout").unwrap_err();
-        assert!(error.to_string().starts_with("setting targets[0].timeout: "), "{error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with("setting targets[0].timeout: "),
+            "{error}"
+        );
         let error = targets[1].keys().unwrap().count("limit").unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -6,7 +6,10 @@
 
 mod clock;
 mod error;
+#[cfg(test)]
+mod fake;
 mod files;
+mod ingest;
 mod keys;
 mod relabel;
 mod settings;

@@ -100,7 +100,10 @@ impl RelabelRule {
         let replacement = keys.text("replacement")?;
         let separator = keys.text("separator")?;
 
-        let name = ACTIONS.iter().find(|(_, a)| *a == action).map_or("", |(n, _)| *n);
+        let name = ACTIONS
+            .iter()
+            .find(|(_, a)| *a == action)
+            .map_or("", |(n, _)| *n);
         let refuse = |key: &str, reason: String| {
             Err(Error::Setting {
                 path: keys.path_of(key),
@@ -113,15 +116,32 @@ impl RelabelRule {
             A::Replace | A::HashMod | A::Lowercase | A::Uppercase | A::KeepEqual | A::DropEqual
         );
         if writes && target_label.is_empty() {
-            return refuse("target_label", format!("the action {name} needs a label to write to"));
+            return refuse(
+                "target_label",
+                format!("the action {name} needs a label to write to"),
+            );
         }
         if action == A::HashMod && modulus == 0 {
-            return refuse("modulus", "the action hashmod needs a modulus above 0".to_owned());
+            return refuse(
+                "modulus",
+                "the action hashmod needs a modulus above 0".to_owned(),
+            );
         }
         let given = [
-            ("replacement", replacement.as_deref().is_some_and(|r| r != DEFAULT_REPLACEMENT)),
-            ("regex", pattern.as_deref().is_some_and(|p| p != DEFAULT_PATTERN)),
-            ("separator", separator.as_deref().is_some_and(|s| s != DEFAULT_SEPARATOR)),
+            (
+                "replacement",
+                replacement
+                    .as_deref()
+                    .is_some_and(|r| r != DEFAULT_REPLACEMENT),
+            ),
+            (
+                "regex",
+                pattern.as_deref().is_some_and(|p| p != DEFAULT_PATTERN),
+            ),
+            (
+                "separator",
+                separator.as_deref().is_some_and(|s| s != DEFAULT_SEPARATOR),
+            ),
             ("modulus", modulus != 0),
             ("source_labels", keys.has("source_labels")),
             ("target_label", !target_label.is_empty()),
@@ -129,17 +149,27 @@ impl RelabelRule {
         let unused: &[&str] = match action {
             A::Lowercase | A::Uppercase => &["replacement"],
             A::KeepEqual | A::DropEqual => &["replacement", "regex", "separator", "modulus"],
-            A::LabelDrop | A::LabelKeep => {
-                &["replacement", "separator", "modulus", "source_labels", "target_label"]
-            }
+            A::LabelDrop | A::LabelKeep => &[
+                "replacement",
+                "separator",
+                "modulus",
+                "source_labels",
+                "target_label",
+            ],
             _ => &[],
         };
         // Prometheus refuses these too: whoever sets them expects something of them.
-        if let Some((key, _)) = given.iter().find(|(key, given)| *given && unused.contains(key)) {
+        if let Some((key, _)) = given
+            .iter()
+            .find(|(key, given)| *given && unused.contains(key))
+        {
             return refuse(key, format!("the action {name} does not use it"));
         }
         if action == A::LabelMap && replacement.as_deref() == Some("") {
-            return refuse("replacement", "the action labelmap needs a name to map to".to_owned());
+            return refuse(
+                "replacement",
+                "the action labelmap needs a name to map to".to_owned(),
+            );
         }
 
         let pattern = pattern.unwrap_or_else(|| DEFAULT_PATTERN.to_owned());
@@ -186,7 +216,10 @@ impl RelabelRule {
             RelabelAction::HashMod => {
                 let digest = Md5::digest(value.as_bytes());
                 // Prometheus takes the last eight bytes, most significant first.
-                let tail = digest.iter().skip(8).fold(0u64, |n, b| (n << 8) | u64::from(*b));
+                let tail = digest
+                    .iter()
+                    .skip(8)
+                    .fold(0u64, |n, b| (n << 8) | u64::from(*b));
                 labels.set(target, (tail % self.modulus).to_string());
             }
             RelabelAction::LabelMap => {
@@ -208,10 +241,16 @@ impl RelabelRule {
                 }
             }
             RelabelAction::Lowercase => {
-                labels.set(target, value.chars().map(simple_lowercase).collect::<String>());
+                labels.set(
+                    target,
+                    value.chars().map(simple_lowercase).collect::<String>(),
+                );
             }
             RelabelAction::Uppercase => {
-                labels.set(target, value.chars().map(simple_uppercase).collect::<String>());
+                labels.set(
+                    target,
+                    value.chars().map(simple_uppercase).collect::<String>(),
+                );
             }
         }
         true
@@ -339,9 +378,13 @@ fn group_name(text: &str) -> Option<(&str, &str)> {
 }
 
 fn group_index(name: &str, regex: &Regex) -> Option<usize> {
-    let is_number = name.bytes().all(|b| b.is_ascii_digit()) && (name == "0" || !name.starts_with('0'));
+    let is_number =
+        name.bytes().all(|b| b.is_ascii_digit()) && (name == "0" || !name.starts_with('0'));
     if is_number {
-        return name.parse().ok().filter(|group| *group < regex.captures_len());
+        return name
+            .parse()
+            .ok()
+            .filter(|group| *group < regex.captures_len());
     }
     regex.capture_names().position(|group| group == Some(name))
 }

@@ -97,16 +97,46 @@ fn templates_expand_as_go_expands_them() {
 fn keep_and_drop_look_at_the_whole_value() {
     let from = &[("a", "foo"), ("b", "foo")][..];
     for (rule, kept) in [
-        (json!({"action": "keep", "source_labels": ["a"], "regex": "fo+"}), true),
-        (json!({"action": "keep", "source_labels": ["a"], "regex": "fo"}), false),
-        (json!({"action": "drop", "source_labels": ["a"], "regex": "fo"}), true),
-        (json!({"action": "Drop", "source_labels": ["a"], "regex": "f.*"}), false),
-        (json!({"action": "keep", "source_labels": ["absent"], "regex": ""}), true),
-        (json!({"action": "drop", "source_labels": ["absent"], "regex": ".+"}), true),
-        (json!({"action": "keepequal", "source_labels": ["a"], "target_label": "b"}), true),
-        (json!({"action": "keepequal", "source_labels": ["a"], "target_label": "c"}), false),
-        (json!({"action": "dropequal", "source_labels": ["a"], "target_label": "b"}), false),
-        (json!({"action": "dropequal", "source_labels": ["a"], "target_label": "c"}), true),
+        (
+            json!({"action": "keep", "source_labels": ["a"], "regex": "fo+"}),
+            true,
+        ),
+        (
+            json!({"action": "keep", "source_labels": ["a"], "regex": "fo"}),
+            false,
+        ),
+        (
+            json!({"action": "drop", "source_labels": ["a"], "regex": "fo"}),
+            true,
+        ),
+        (
+            json!({"action": "Drop", "source_labels": ["a"], "regex": "f.*"}),
+            false,
+        ),
+        (
+            json!({"action": "keep", "source_labels": ["absent"], "regex": ""}),
+            true,
+        ),
+        (
+            json!({"action": "drop", "source_labels": ["absent"], "regex": ".+"}),
+            true,
+        ),
+        (
+            json!({"action": "keepequal", "source_labels": ["a"], "target_label": "b"}),
+            true,
+        ),
+        (
+            json!({"action": "keepequal", "source_labels": ["a"], "target_label": "c"}),
+            false,
+        ),
+        (
+            json!({"action": "dropequal", "source_labels": ["a"], "target_label": "b"}),
+            false,
+        ),
+        (
+            json!({"action": "dropequal", "source_labels": ["a"], "target_label": "c"}),
+            true,
+        ),
     ] {
         check(from, json!([rule]), kept.then_some(from));
     }
@@ -143,7 +173,11 @@ fn hashmod_is_the_tail_of_md5() {
 
 #[test]
 fn names_are_mapped_dropped_and_kept_by_pattern() {
-    let from = &[("__meta_my_bar", "aaa"), ("__meta_my_baz", "bbb"), ("other", "ccc")][..];
+    let from = &[
+        ("__meta_my_bar", "aaa"),
+        ("__meta_my_baz", "bbb"),
+        ("other", "ccc"),
+    ][..];
     check(
         from,
         json!([{"action": "labelmap", "regex": "__meta_(my.*)", "replacement": "${1}"}]),
@@ -185,14 +219,29 @@ fn case_is_mapped_letter_by_letter() {
 fn a_rule_that_makes_no_sense_is_refused_by_its_key_path() {
     for (rule, path) in [
         (json!({"action": "jump"}), "rules[0].action"),
-        (json!({"action": "replace"}), "rules[0].target_label"),
-        (json!({"action": "hashmod", "target_label": "a"}), "rules[0].modulus"),
+        (json!({"action": "replace"}), "rules[0].targetLabel"),
+        (
+            json!({"action": "hashmod", "target_label": "a"}),
+            "rules[0].modulus",
+        ),
         (json!({"action": "keep", "regex": "a("}), "rules[0].regex"),
-        (json!({"action": "labeldrop", "regex": "a", "source_labels": ["b"]}), "rules[0].source_labels"),
-        (json!({"action": "lowercase", "target_label": "a", "replacement": "x"}), "rules[0].replacement"),
-        (json!({"action": "keepequal", "target_label": "a", "regex": "x"}), "rules[0].regex"),
+        (
+            json!({"action": "labeldrop", "regex": "a", "source_labels": ["b"]}),
+            "rules[0].source_labels",
+        ),
+        (
+            json!({"action": "lowercase", "target_label": "a", "replacement": "x"}),
+            "rules[0].replacement",
+        ),
+        (
+            json!({"action": "keepequal", "target_label": "a", "regex": "x"}),
+            "rules[0].regex",
+        ),
         (json!("keep"), "rules[0]"),
-        (json!({"action": "keep", "source_labels": "a"}), "rules[0].source_labels"),
+        (
+            json!({"action": "keep", "source_labels": "a"}),
+            "rules[0].source_labels",
+        ),
     ] {
         match rules(&json!([rule])) {
             Err(Error::Setting { path: got, .. }) => assert_eq!(got, path),

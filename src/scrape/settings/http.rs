@@ -99,7 +99,10 @@ impl HttpSettings {
     /// The name of the first secret that is referred to and was not found.
     #[must_use]
     pub fn missing_secret(&self) -> Option<&str> {
-        let password = self.basic_auth.as_ref().and_then(|auth| auth.password.as_ref());
+        let password = self
+            .basic_auth
+            .as_ref()
+            .and_then(|auth| auth.password.as_ref());
         let token = self.authorization.as_ref().map(|auth| &auth.credential);
         let tls = [&self.tls.ca, &self.tls.certificate, &self.tls.key];
         let headers = self.headers.iter().map(|(_, value)| value);
@@ -115,7 +118,13 @@ impl HttpSettings {
     }
 
     pub(super) fn read(keys: &Keys<'_>, origin: &Origin<'_>) -> Result<Self> {
-        for key in ["oauth2", "proxy_url", "proxy_from_environment", "sigv4", "azuread"] {
+        for key in [
+            "oauth2",
+            "proxy_url",
+            "proxy_from_environment",
+            "sigv4",
+            "azuread",
+        ] {
             if keys.has(key) {
                 return Err(unsupported(keys, key));
             }
@@ -181,7 +190,9 @@ impl TlsSettings {
 
 /// Reads `password`, `password_file` or `password_secret`.
 fn credential(keys: &Keys<'_>, key: &str, origin: &Origin<'_>) -> Result<Option<Credential>> {
-    let file = keys.text(&format!("{key}_file"))?.filter(|path| !path.is_empty());
+    let file = keys
+        .text(&format!("{key}_file"))?
+        .filter(|path| !path.is_empty());
     let secret = keys.text(&format!("{key}_secret"))?;
     let plain = keys.text(key)?.filter(|text| !text.is_empty());
     if plain.is_some() && !origin.plain_secrets {
@@ -224,7 +235,10 @@ fn authorization(keys: &Keys<'_>, origin: &Origin<'_>) -> Result<Option<Authoriz
     if let Some(auth) = keys.keys("authorization")? {
         let scheme = auth.text("type")?.unwrap_or_else(|| "Bearer".to_owned());
         if scheme.eq_ignore_ascii_case("basic") {
-            return Err(wrong(&auth.path_of("type"), "use basicAuth for a user name and password"));
+            return Err(wrong(
+                &auth.path_of("type"),
+                "use basicAuth for a user name and password",
+            ));
         }
         if let Some(credential) = credential(&auth, "credentials", origin)? {
             found.push(Authorization { scheme, credential });
@@ -237,7 +251,10 @@ fn authorization(keys: &Keys<'_>, origin: &Origin<'_>) -> Result<Option<Authoriz
         });
     }
     if found.len() > 1 {
-        return Err(wrong(&keys.path_of("authorization"), "there is a bearer token too"));
+        return Err(wrong(
+            &keys.path_of("authorization"),
+            "there is a bearer token too",
+        ));
     }
     Ok(found.pop())
 }
@@ -288,7 +305,10 @@ fn headers(keys: &Keys<'_>, origin: &Origin<'_>) -> Result<Vec<(String, Credenti
     for (name, _) in &headers {
         let path = keys.path_of("headers");
         if RESERVED.contains(&name.to_ascii_lowercase().as_str()) {
-            return Err(wrong(&path, format!("the header {name} is not free to set")));
+            return Err(wrong(
+                &path,
+                format!("the header {name} is not free to set"),
+            ));
         }
         if hyper::header::HeaderName::from_bytes(name.as_bytes()).is_err() {
             return Err(wrong(&path, format!("{name:?} is no header name")));

@@ -171,7 +171,10 @@ impl Limits {
             body_size: or(keys.size("body_size_limit")?, self.body_size),
             samples: or(keys.count("sample_limit")?, self.samples),
             labels: or(keys.count("label_limit")?, self.labels),
-            label_name_length: or(keys.count("label_name_length_limit")?, self.label_name_length),
+            label_name_length: or(
+                keys.count("label_name_length_limit")?,
+                self.label_name_length,
+            ),
             label_value_length: or(
                 keys.count("label_value_length_limit")?,
                 self.label_value_length,
@@ -306,7 +309,10 @@ impl Job {
         };
         let url = url.map_err(|error| wrong(path, format!("{written:?} is no URL: {error}")))?;
         if url.scheme() != "http" && url.scheme() != "https" {
-            return Err(wrong(path, format!("{written:?} begins with neither http:// nor https://")));
+            return Err(wrong(
+                path,
+                format!("{written:?} begins with neither http:// nor https://"),
+            ));
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(wrong(
@@ -331,7 +337,9 @@ impl Job {
         for (name, value) in url.query_pairs() {
             match self.params.iter_mut().find(|(n, _)| *n == name) {
                 Some((_, values)) => values.push(value.into_owned()),
-                None => self.params.push((name.into_owned(), vec![value.into_owned()])),
+                None => self
+                    .params
+                    .push((name.into_owned(), vec![value.into_owned()])),
             }
         }
         self.sources = vec![Source::Static(vec![TargetGroup {
@@ -361,7 +369,9 @@ impl Job {
             if self.relabel.is_empty()
                 && let Some(address) = group.addresses().find(|address| address.contains('/'))
             {
-                return Err(item.wrong(format!("{address:?} is no host name; for URLs there is urls")));
+                return Err(item.wrong(format!(
+                    "{address:?} is no host name; for URLs there is urls"
+                )));
             }
             groups.push(group);
         }
@@ -411,7 +421,10 @@ impl TargetGroup {
     }
 
     fn addresses(&self) -> impl Iterator<Item = &str> {
-        self.targets.iter().flatten().map(|(_, value)| value.as_str())
+        self.targets
+            .iter()
+            .flatten()
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -430,7 +443,9 @@ impl DnsSource {
             _ => {
                 return Err(wrong(
                     &keys.path_of("type"),
-                    format!("records of type {written} are not supported; there are A, AAAA and SRV"),
+                    format!(
+                        "records of type {written} are not supported; there are A, AAAA and SRV"
+                    ),
                 ));
             }
         };
@@ -499,8 +514,14 @@ const PROTOCOLS: [(&str, &str); 4] = [
         "OpenMetricsText1.0.0",
         "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8",
     ),
-    ("OpenMetricsText0.0.1", "application/openmetrics-text;version=0.0.1"),
-    ("PrometheusText1.0.0", "text/plain;version=1.0.0;escaping=allow-utf-8"),
+    (
+        "OpenMetricsText0.0.1",
+        "application/openmetrics-text;version=0.0.1",
+    ),
+    (
+        "PrometheusText1.0.0",
+        "text/plain;version=1.0.0;escaping=allow-utf-8",
+    ),
     ("PrometheusText0.0.4", "text/plain;version=0.0.4"),
 ];
 

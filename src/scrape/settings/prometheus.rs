@@ -1,14 +1,19 @@
 use super::job::Defaults;
 use super::{Job, Origin, Settings};
-use crate::keys::{Keys, wrong};
 use crate::Result;
+use crate::keys::{Keys, wrong};
 use serde_json::Value;
 
 /// Reads YAML into JSON's model, which is what the settings are read from.
 pub(crate) fn yaml(text: &str) -> std::result::Result<Value, String> {
     serde_saphyr::from_str::<Value>(text).map_err(|error| {
         // The message goes on with a drawing of the place; its first line says what and where.
-        error.to_string().lines().next().unwrap_or_default().to_owned()
+        error
+            .to_string()
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned()
     })
 }
 
@@ -19,7 +24,9 @@ pub(super) fn read(text: &str, origin: &Origin<'_>) -> Result<Settings> {
         return Err(super::unsupported(&keys, "scrape_config_files"));
     }
     let nothing = Value::Object(serde_json::Map::new());
-    let global = keys.keys("global")?.map_or(Keys::of(&nothing, "global"), Ok)?;
+    let global = keys
+        .keys("global")?
+        .map_or(Keys::of(&nothing, "global"), Ok)?;
     // Prometheus scrapes every minute where nothing is said.
     let prometheus = serde_json::json!({"scrape_interval": "1m"});
     let outer = Defaults::read(&Keys::of(&prometheus, "")?, None)?;

@@ -31,7 +31,13 @@ fn address(job: &Job) -> &str {
 #[test]
 fn a_url_is_all_that_a_target_needs() {
     for (url, scheme, addr, path, job) in [
-        ("http://wiki:8000/metrics", "http", "wiki:8000", "/metrics", "wiki"),
+        (
+            "http://wiki:8000/metrics",
+            "http",
+            "wiki:8000",
+            "/metrics",
+            "wiki",
+        ),
         ("http://wiki:8000", "http", "wiki:8000", "/metrics", "wiki"),
         ("https://wiki/", "https", "wiki", "/metrics", "wiki"),
         ("wiki:8000/stats", "http", "wiki:8000", "/stats", "wiki"),
@@ -40,7 +46,12 @@ fn a_url_is_all_that_a_target_needs() {
         let settings = read(&json!({"targets": [url]})).unwrap();
         let only = &settings.jobs[0];
         assert_eq!(
-            (only.scheme.as_str(), address(only), only.metrics_path.as_str(), only.name.as_str()),
+            (
+                only.scheme.as_str(),
+                address(only),
+                only.metrics_path.as_str(),
+                only.name.as_str()
+            ),
             (scheme, addr, path, job),
             "{url}"
         );
@@ -51,11 +62,15 @@ fn a_url_is_all_that_a_target_needs() {
 
 #[test]
 fn a_query_in_a_url_becomes_parameters() {
-    let settings = read(&json!({"targets": ["http://node:9100/metrics?collect[]=cpu&collect[]=disk&x=1"]}));
+    let settings =
+        read(&json!({"targets": ["http://node:9100/metrics?collect[]=cpu&collect[]=disk&x=1"]}));
     assert_eq!(
         settings.unwrap().jobs[0].params,
         [
-            ("collect[]".to_owned(), vec!["cpu".to_owned(), "disk".to_owned()]),
+            (
+                "collect[]".to_owned(),
+                vec!["cpu".to_owned(), "disk".to_owned()]
+            ),
             ("x".to_owned(), vec!["1".to_owned()]),
         ]
     );
@@ -74,13 +89,23 @@ fn what_an_entry_says_wins_over_what_holds_for_all() {
         ],
     }))
     .unwrap();
-    let [a, b, c] = &settings.jobs[..] else { panic!() };
-    assert_eq!((a.interval, a.timeout), (Duration::from_secs(5), Duration::from_secs(5)));
-    assert_eq!((b.interval, b.timeout), (Duration::from_secs(60), Duration::from_secs(10)));
+    let [a, b, c] = &settings.jobs[..] else {
+        panic!()
+    };
+    assert_eq!(
+        (a.interval, a.timeout),
+        (Duration::from_secs(5), Duration::from_secs(5))
+    );
+    assert_eq!(
+        (b.interval, b.timeout),
+        (Duration::from_secs(60), Duration::from_secs(10))
+    );
     assert_eq!((a.limits.samples, b.limits.samples), (10, 20));
     assert!(b.honor_labels && c.honor_labels && !a.honor_labels);
     assert_eq!(c.name, "c");
-    let Source::Static(groups) = &b.sources[0] else { panic!() };
+    let Source::Static(groups) = &b.sources[0] else {
+        panic!()
+    };
     assert_eq!(groups[0].labels, [("team".to_owned(), "t".to_owned())]);
     assert_eq!(settings.shortest_interval(), Duration::from_secs(5));
 }
@@ -91,14 +116,29 @@ fn a_wrong_value_is_named_by_its_key_path() {
         (json!({"timeInterval": "soon"}), "timeInterval"),
         (json!({"timeInterval": "0s"}), "timeInterval"),
         (json!({"targets": {"url": "x"}}), "targets"),
-        (json!({"targets": [{"url": "http://a", "timeout": "1m"}]}), "targets[0].timeout"),
+        (
+            json!({"targets": [{"url": "http://a", "timeout": "1m"}]}),
+            "targets[0].timeout",
+        ),
         (json!({"targets": [{"url": "ftp://a"}]}), "targets[0].url"),
         (json!({"targets": ["http://u:p@a"]}), "targets[0]"),
         (json!({"targets": [{}]}), "targets[0]"),
-        (json!({"targets": [{"dns": {"names": ["a"], "type": "A"}}]}), "targets[0].dns.port"),
-        (json!({"targets": [{"dns": {"names": ["a"], "type": "MX"}}]}), "targets[0].dns.type"),
-        (json!({"targets": [{"file": {"paths": ["/a/b.txt"]}}]}), "targets[0].file.paths"),
-        (json!({"targets": [{"file": {"paths": ["/*/b.yml"]}}]}), "targets[0].file.paths"),
+        (
+            json!({"targets": [{"dns": {"names": ["a"], "type": "A"}}]}),
+            "targets[0].dns.port",
+        ),
+        (
+            json!({"targets": [{"dns": {"names": ["a"], "type": "MX"}}]}),
+            "targets[0].dns.type",
+        ),
+        (
+            json!({"targets": [{"file": {"paths": ["/a/b.txt"]}}]}),
+            "targets[0].file.paths",
+        ),
+        (
+            json!({"targets": [{"file": {"paths": ["/*/b.yml"]}}]}),
+            "targets[0].file.paths",
+        ),
         (
             json!({"targets": [{"job": "k", "kubernetes_sd_configs": [{"role": "pod"}]}]}),
             "targets[0].kubernetes_sd_configs",
@@ -107,7 +147,10 @@ fn a_wrong_value_is_named_by_its_key_path() {
             json!({"targets": [{"url": "http://a", "metricRelabel": [{"action": "x"}]}]}),
             "targets[0].metricRelabel[0].action",
         ),
-        (json!({"targets": [{"url": "http://a", "proxyUrl": "x"}]}), "targets[0].proxy_url"),
+        (
+            json!({"targets": [{"url": "http://a", "proxyUrl": "x"}]}),
+            "targets[0].proxyUrl",
+        ),
         (
             json!({"targets": [{"url": "http://a", "headers": {"Host": "x"}}]}),
             "targets[0].headers",
@@ -124,7 +167,10 @@ fn a_wrong_value_is_named_by_its_key_path() {
 #[test]
 fn secrets_are_named_and_never_written() {
     let entry = json!({"url": "http://a", "basicAuth": {"username": "u", "password": "p"}});
-    refused(&json!({"targets": [entry]}), "targets[0].basicAuth.password");
+    refused(
+        &json!({"targets": [entry]}),
+        "targets[0].basicAuth.password",
+    );
 
     let settings = read(&json!({"targets": [
         {"url": "http://a", "basicAuth": {"username": "u", "passwordSecret": "known"}},
@@ -133,7 +179,13 @@ fn secrets_are_named_and_never_written() {
     ]}))
     .unwrap();
     assert_eq!(settings.missing_secrets(), ["other", "third"]);
-    let password = settings.jobs[0].http.basic_auth.as_ref().unwrap().password.as_ref();
+    let password = settings.jobs[0]
+        .http
+        .basic_auth
+        .as_ref()
+        .unwrap()
+        .password
+        .as_ref();
     assert!(matches!(password, Some(Credential::Text(s)) if s.reveal() == "s3cret"));
     assert!(!format!("{settings:?}").contains("s3cret"));
 }
@@ -174,26 +226,48 @@ scrape_configs:
         directory: Some("/etc/prometheus".into()),
     };
     let settings = Settings::from_prometheus_yaml(text, &origin).unwrap();
-    let [first, node] = &settings.jobs[..] else { panic!() };
+    let [first, node] = &settings.jobs[..] else {
+        panic!()
+    };
     assert_eq!(first.interval, Duration::from_secs(30));
-    let Source::Static(groups) = &first.sources[0] else { panic!() };
+    let Source::Static(groups) = &first.sources[0] else {
+        panic!()
+    };
     assert_eq!(groups[0].targets.len(), 2);
     assert_eq!(groups[0].labels[1], ("shard".to_owned(), "1".to_owned()));
-    assert_eq!((node.interval, node.timeout), (Duration::from_secs(5), Duration::from_secs(5)));
+    assert_eq!(
+        (node.interval, node.timeout),
+        (Duration::from_secs(5), Duration::from_secs(5))
+    );
     assert!(node.http.tls.skip_verify);
     let password = node.http.basic_auth.as_ref().unwrap().password.clone();
-    assert!(matches!(password, Some(Credential::File(p)) if p == std::path::Path::new("/etc/prometheus/secrets/pw")));
-    let [Source::Dns(dns), Source::Files(files)] = &node.sources[..] else { panic!() };
+    assert!(
+        matches!(password, Some(Credential::File(p)) if p == std::path::Path::new("/etc/prometheus/secrets/pw"))
+    );
+    let [Source::Dns(dns), Source::Files(files)] = &node.sources[..] else {
+        panic!()
+    };
     assert_eq!(dns.record, DnsRecord::Srv);
-    assert_eq!(files.paths, [std::path::Path::new("/etc/prometheus/targets/*.json")]);
+    assert_eq!(
+        files.paths,
+        [std::path::Path::new("/etc/prometheus/targets/*.json")]
+    );
     assert_eq!((node.relabel.len(), node.metric_relabel.len()), (1, 1));
 
     for (text, part) in [
-        ("scrape_configs:\n  - job_name: x\n    consul_sd_configs: [{server: y}]", "consul_sd_configs"),
+        (
+            "scrape_configs:\n  - job_name: x\n    consul_sd_configs: [{server: y}]",
+            "consul_sd_configs",
+        ),
         ("scrape_configs: [", "line"),
-        ("scrape_configs:\n  - job_name: x\n    static_configs: [{targets: ['http://a/b']}]", "no host name"),
+        (
+            "scrape_configs:\n  - job_name: x\n    static_configs: [{targets: ['http://a/b']}]",
+            "no host name",
+        ),
     ] {
-        let error = Settings::from_prometheus_yaml(text, &origin).unwrap_err().to_string();
+        let error = Settings::from_prometheus_yaml(text, &origin)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(part), "{error}");
     }
 }
