@@ -12,7 +12,9 @@ mod files;
 mod ingest;
 mod keys;
 mod relabel;
+mod schedule;
 mod settings;
+mod target;
 
 pub use clock::Clock;
 pub use error::{Error, Result};

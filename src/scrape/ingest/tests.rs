@@ -1,9 +1,11 @@
 use super::*;
+use crate::RelabelRule;
 use crate::fake::{FakeAppender, Scrape};
 use crate::keys::Item;
+use crate::settings::Limits;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use series::Appender;
+use series::{Appender, MetricKind};
 
 struct Target {
     appender: FakeAppender,
