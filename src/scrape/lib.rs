@@ -4,10 +4,13 @@
 //! queries or of Grafana.
 //! Start at [`Scraper::start`]; [`Settings`] says what is scraped, [`fetch_once`] asks one page.
 
+#[cfg(test)]
+mod app;
 mod clock;
 mod error;
 #[cfg(test)]
 mod fake;
+mod fetch;
 mod files;
 mod ingest;
 mod keys;
@@ -18,6 +21,7 @@ mod target;
 
 pub use clock::Clock;
 pub use error::{Error, Result};
+pub use fetch::{Page, fetch_once};
 pub use files::{DiskFiles, FILE_LIMIT, Files};
 pub use relabel::{RelabelAction, RelabelRule, relabel};
 pub use settings::{
