@@ -1,6 +1,6 @@
 //! What a person starts from a shell: `gpx_headwater scrape-check` and its siblings.
 //!
-//! Enters `exposition` and `series`. Knows nothing of Grafana or of the store.
+//! Enters `exposition`, `scrape` and `series`. Knows nothing of Grafana or of the store.
 //! Start at [`run`]; [`Command`] lists what there is.
 
 mod scrape_check;
@@ -10,7 +10,7 @@ pub use scrape_check::{
     FamilyReport, Finding, PageReport, Refusal, Rule, ScrapeCheck, Severity, check_page,
     write_json, write_text,
 };
-pub use surroundings::{FetchedPage, Surroundings, SystemSurroundings};
+pub use surroundings::{FetchFailure, FetchedPage, Surroundings, SystemSurroundings};
 
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;

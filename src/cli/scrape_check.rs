@@ -8,7 +8,7 @@ pub use report::{FamilyReport, PageReport, Refusal, check_page};
 pub use rules::{Finding, Rule, Severity};
 pub use writing::{write_json, write_text};
 
-use crate::surroundings::Surroundings;
+use crate::surroundings::{FetchFailure, Surroundings};
 use crate::{Ending, Streams};
 use clap::Args;
 use exposition::Format;
@@ -18,11 +18,11 @@ use std::path::Path;
 const PAGE_LIMIT: u64 = 256 * 1024 * 1024;
 
 /// `gpx_headwater scrape-check`: exit status 0 when Prometheus would ingest the page, 1 when it
-/// would refuse it, 2 when there is no page to check.
+/// would not, be it that it refuses the page or that the target gives none, 2 when the command
+/// was called wrongly (a file that is not there is a wrong call).
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit status: 0 Prometheus would ingest the page, 1 it would refuse it, \
-2 wrong usage or no page to be had."
+    after_help = "Exit status: 0 Prometheus would ingest the page, 1 it would not, 2 wrong usage."
 )]
 pub struct ScrapeCheck {
     /// The page's Content-Type, whatever the target says; files have none, and are OpenMetrics
@@ -41,23 +41,14 @@ pub struct ScrapeCheck {
 
 impl ScrapeCheck {
     pub(crate) fn run(&self, surroundings: &dyn Surroundings, streams: &mut Streams<'_>) -> Ending {
-        let (body, sent_type) = match self.read(surroundings) {
-            Ok(page) => page,
-            Err(message) => {
+        let report = match self.read(surroundings) {
+            Ok((body, sent_type)) => self.check(&body, sent_type.as_deref()),
+            Err(FetchFailure::Failed(what)) => PageReport::of_nothing(0, Refusal::Fetch(what)),
+            Err(FetchFailure::Usage(message)) => {
+                // Nobody is left to be told when the stream is closed.
                 let _ = writeln!(streams.err, "{message}");
                 return Ending::Usage;
             }
-        };
-        let header = self.content_type.as_deref().or(sent_type.as_deref());
-        let format = match header {
-            // An empty body is an empty scrape, whatever its type.
-            Some(_) if body.is_empty() => Ok(Format::PrometheusText),
-            Some(header) => Format::from_content_type(header, None),
-            None => Ok(guessed_format(&body)),
-        };
-        let report = match format {
-            Ok(format) => check_page(&body, format),
-            Err(error) => PageReport::of_unknown_format(body.len(), error),
         };
         let written = if self.json {
             write_json(&report, &self.page, streams.out)
@@ -73,25 +64,41 @@ impl ScrapeCheck {
         }
     }
 
+    fn check(&self, body: &[u8], sent_type: Option<&str>) -> PageReport {
+        let header = self.content_type.as_deref().or(sent_type);
+        let format = match header {
+            // An empty body is an empty scrape, whatever its type.
+            Some(_) if body.is_empty() => Ok(Format::PrometheusText),
+            Some(header) => Format::from_content_type(header, None),
+            None => Ok(guessed_format(body)),
+        };
+        match format {
+            Ok(format) => check_page(body, format),
+            Err(error) => PageReport::of_nothing(body.len(), Refusal::ContentType(error)),
+        }
+    }
+
     /// The page and the type that its sender gave it; files have none.
-    fn read(&self, surroundings: &dyn Surroundings) -> Result<(Vec<u8>, Option<String>), String> {
+    fn read(
+        &self,
+        surroundings: &dyn Surroundings,
+    ) -> Result<(Vec<u8>, Option<String>), FetchFailure> {
         let page = self.page.as_str();
         if page == "-" {
             let body = surroundings.read_input(PAGE_LIMIT);
-            return body
-                .map(|body| (body, None))
-                .map_err(|error| format!("Cannot read the standard input: {error}."));
+            return body.map(|body| (body, None)).map_err(|error| {
+                FetchFailure::Usage(format!("Cannot read the standard input: {error}."))
+            });
         }
         if is_url(page) {
             let fetched = surroundings.fetch(page, PAGE_LIMIT)?;
             return Ok((fetched.body, Some(fetched.content_type)));
         }
-        surroundings
-            .read_file(Path::new(page), PAGE_LIMIT)
-            .map(|body| (body, None))
-            .map_err(|error| {
-                format!("Cannot read {page}: {error}. A URL begins with http:// or https://.")
-            })
+        let body = surroundings.read_file(Path::new(page), PAGE_LIMIT);
+        body.map(|body| (body, None)).map_err(|error| {
+            let advice = "A URL begins with http:// or https://.";
+            FetchFailure::Usage(format!("Cannot read {page}: {error}. {advice}"))
+        })
     }
 }
 

@@ -36,6 +36,8 @@ pub enum Refusal {
     Page(exposition::Error),
     /// Its `Content-Type` says that it is no page of metrics.
     ContentType(ContentTypeError),
+    /// There was no page to be had from the target, and why.
+    Fetch(String),
 }
 
 /// What a page holds of one metric family.
@@ -64,11 +66,12 @@ impl PageReport {
         self.refusal.is_none()
     }
 
-    pub(super) fn of_unknown_format(bytes: usize, error: ContentTypeError) -> Self {
+    /// A report of a page of `bytes` bytes that was not even read.
+    pub(super) fn of_nothing(bytes: usize, refusal: Refusal) -> Self {
         Self {
             format: None,
             bytes,
-            refusal: Some(Refusal::ContentType(error)),
+            refusal: Some(refusal),
             samples: 0,
             lost: 0,
             series: 0,

@@ -264,10 +264,11 @@ impl Surroundings for OnePage {
         Ok(self.0.body.clone())
     }
 
-    fn fetch(&self, url: &str, _: u64) -> Result<FetchedPage, String> {
+    fn fetch(&self, url: &str, _: u64) -> Result<FetchedPage, FetchFailure> {
         match url {
             "http://there/metrics" => Ok(self.0.clone()),
-            _ => Err(format!("Cannot reach {url}: connection refused.")),
+            "http://" => Err(FetchFailure::Usage("It has no host.".into())),
+            _ => Err(FetchFailure::Failed(format!("Cannot reach {url}."))),
         }
     }
 }
@@ -300,14 +301,30 @@ fn the_exit_status_says_whether_prometheus_would_ingest_the_page() {
 }
 
 #[test]
-fn wrong_usage_and_pages_that_cannot_be_had_end_with_two() {
+fn a_target_that_gives_no_page_is_not_ingested() {
+    let page = OnePage::new("text/plain", "a 1\n");
+    let (ending, out, err) = start(&page, &["http://gone/metrics"]);
+    assert_eq!((ending, err.as_str()), (Ending::Bad, ""));
+    assert!(out.contains("Cannot reach http://gone/metrics."), "{out}");
+    let (ending, out, _) = start(&page, &["--json", "http://gone/metrics"]);
+    assert_eq!(ending, Ending::Bad);
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(json["refusal"]["line"], serde_json::Value::Null);
+    assert_eq!(
+        json["refusal"]["reason"],
+        "Cannot reach http://gone/metrics."
+    );
+}
+
+#[test]
+fn wrong_usage_ends_with_two() {
     let page = OnePage::new("text/plain", "a 1\n");
     for (arguments, message) in [
         (&[][..], "required"),
         (&["page", "other"], "unexpected"),
         (&["--what", "page"], "--what"),
         (&["absent"], "Cannot read absent"),
-        (&["http://gone/metrics"], "Cannot reach http://gone/metrics"),
+        (&["http://"], "It has no host."),
     ] {
         let (ending, out, err) = start(&page, arguments);
         assert_eq!(ending, Ending::Usage, "{arguments:?}");
@@ -379,4 +396,19 @@ fn every_rule_has_a_name_of_its_own() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), Rule::ALL.len());
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_page_gets_a_report(page in "([ab]|_bucket|_total|[{}\"\\\\=, \n]|# |HELP |TYPE |EOF\n|le=\"1\"|[0-9]|histogram\n){0,60}") {
+        for format in [Format::PrometheusText, Format::OpenMetrics] {
+            let report = check_page(page.as_bytes(), format);
+            proptest::prop_assert!(report.lost <= report.samples);
+            proptest::prop_assert!(report.series <= report.samples);
+            let lines = page.split('\n').count();
+            proptest::prop_assert!(report.findings.iter().all(|f| (1..=lines).contains(&f.line)));
+            write_text(&report, "page", &mut Vec::new()).unwrap();
+            write_json(&report, "page", &mut Vec::new()).unwrap();
+        }
+    }
 }

@@ -3,11 +3,11 @@ use exposition::{ContentTypeError, Format, Position};
 use series::MetricKind;
 use std::io::{self, Write};
 
-/// The place of a refusal in the page; a wrong type is wrong from its first byte.
-fn position(refusal: &Refusal) -> Position {
+/// The place of a refusal in the page, where it is about a place.
+fn position(refusal: &Refusal) -> Option<Position> {
     match refusal {
-        Refusal::Page(error) => error.position,
-        Refusal::ContentType(_) => Position { line: 1, column: 1 },
+        Refusal::Page(error) => Some(error.position),
+        Refusal::ContentType(_) | Refusal::Fetch(_) => None,
     }
 }
 
@@ -15,6 +15,7 @@ fn position(refusal: &Refusal) -> Position {
 fn reason(refusal: &Refusal) -> String {
     match refusal {
         Refusal::Page(error) => error.problem.to_string(),
+        Refusal::Fetch(what) => what.clone(),
         Refusal::ContentType(error) => {
             let what = match error {
                 ContentTypeError::Missing => "the target sends no Content-Type".to_owned(),
@@ -33,32 +34,32 @@ fn reason(refusal: &Refusal) -> String {
 
 /// Writes the report for people: verdict first, then what would be stored, then what is wrong.
 ///
-/// A refusal stands alone in its line as `source:line:column: reason`, which editors follow.
+/// A refusal stands alone in its line as `source:line:column: reason`, which editors follow;
+/// without place where it is not about one.
 ///
 /// # Errors
 /// When `out` takes no more.
 pub fn write_text(report: &PageReport, source: &str, out: &mut dyn Write) -> io::Result<()> {
-    let format = report.format.map_or("unknown", Format::name);
+    let format = report.format.map_or("unknown format", Format::name);
+    let size = report.bytes;
     match &report.refusal {
         None => writeln!(
             out,
-            "{source}: Prometheus would ingest this page ({format}, {} bytes).",
-            report.bytes
+            "{source}: Prometheus would ingest this page ({format}, {size} bytes)."
         )?,
         Some(refusal) => {
-            let position = position(refusal);
-            writeln!(
-                out,
-                "{source}:{}:{}: {}",
-                position.line,
-                position.column,
-                reason(refusal)
-            )?;
-            writeln!(
-                out,
-                "Prometheus would refuse this page ({format}, {} bytes) and store nothing of it.",
-                report.bytes
-            )?;
+            let place = position(refusal)
+                .map(|position| format!(":{}:{}", position.line, position.column))
+                .unwrap_or_default();
+            writeln!(out, "{source}{place}: {}", reason(refusal))?;
+            match refusal {
+                Refusal::Fetch(_) => writeln!(out, "Prometheus would store nothing but up = 0.")?,
+                Refusal::Page(_) | Refusal::ContentType(_) => writeln!(
+                    out,
+                    "Prometheus would refuse this page ({format}, {size} bytes) and store \
+                     nothing of it."
+                )?,
+            }
         }
     }
     if report.samples > 0 {
@@ -124,7 +125,8 @@ fn write_findings(report: &PageReport, out: &mut dyn Write) -> io::Result<()> {
 /// "exemplars", "metrics": [{"name", "type", "help", "unit", "line", "series", "samples"}],
 /// "findings": [{"rule", "severity", "line", "metric", "text", "times"}]}`.
 ///
-/// `type`, `help` and `unit` are `null` where the page has no such line.
+/// `type`, `help` and `unit` are `null` where the page has no such line, `line` and `column` of
+/// the refusal where it is not about a place in the page.
 ///
 /// # Errors
 /// When `out` takes no more.
@@ -161,8 +163,8 @@ pub fn write_json(report: &PageReport, source: &str, out: &mut dyn Write) -> io:
     let refusal = report.refusal.as_ref().map(|refusal| {
         let position = position(refusal);
         serde_json::json!({
-            "line": position.line,
-            "column": position.column,
+            "line": position.map(|position| position.line),
+            "column": position.map(|position| position.column),
             "reason": reason(refusal),
         })
     });
