@@ -26,7 +26,7 @@ const PAGE_LIMIT: u64 = 256 * 1024 * 1024;
 )]
 pub struct ScrapeCheck {
     /// The page's Content-Type, whatever the target says; files have none, and are OpenMetrics
-    /// when they end with "# EOF"
+    /// when they have a line "# EOF"
     #[arg(long, value_name = "TYPE")]
     content_type: Option<String>,
 
@@ -107,12 +107,15 @@ fn is_url(page: &str) -> bool {
     scheme.is_some_and(|s| s.eq_ignore_ascii_case("http") || s.eq_ignore_ascii_case("https"))
 }
 
-/// The format of a page that came without a header.
+/// The format of a page that came without a header: OpenMetrics where a line says that the page
+/// ends, be it the last line or not, for text behind it is a fault of OpenMetrics.
 fn guessed_format(page: &[u8]) -> Format {
-    let last_line = page.trim_ascii_end().rsplit(|b| *b == b'\n').next();
-    match last_line {
-        Some(b"# EOF") => Format::OpenMetrics,
-        _ => Format::PrometheusText,
+    match page
+        .split(|b| *b == b'\n')
+        .any(|line| line.starts_with(b"# EOF"))
+    {
+        true => Format::OpenMetrics,
+        false => Format::PrometheusText,
     }
 }
 

@@ -305,7 +305,10 @@ fn a_target_that_gives_no_page_is_not_ingested() {
     let page = OnePage::new("text/plain", "a 1\n");
     let (ending, out, err) = start(&page, &["http://gone/metrics"]);
     assert_eq!((ending, err.as_str()), (Ending::Bad, ""));
-    assert!(out.contains("Cannot reach http://gone/metrics."), "{out}");
+    assert!(
+        out.starts_with("Cannot reach http://gone/metrics.\n"),
+        "{out}"
+    );
     let (ending, out, _) = start(&page, &["--json", "http://gone/metrics"]);
     assert_eq!(ending, Ending::Bad);
     let json: serde_json::Value = serde_json::from_str(&out).unwrap();
@@ -346,9 +349,19 @@ fn the_type_comes_from_the_option_then_the_header_then_the_last_line() {
     assert_eq!(start(&html, &told).0, Ending::Good);
 
     let open = OnePage::new("application/openmetrics-text", "a 1\n\n# EOF\n");
-    for (source, ending) in [("http://there/metrics", Ending::Bad), ("page", Ending::Bad)] {
-        assert_eq!(start(&open, &[source]).0, ending, "{source}");
+    for source in ["http://there/metrics", "page"] {
+        let (ending, out, _) = start(&open, &[source]);
+        assert_eq!(ending, Ending::Bad, "{source}");
+        assert!(out.contains("(OpenMetrics"), "{out}");
     }
+    assert_eq!(
+        start(&OnePage::new("", "a 1\n# EOF?\n"), &["page"]).0,
+        Ending::Bad
+    );
+    assert_eq!(
+        start(&OnePage::new("", "a 1\n\n"), &["page"]).0,
+        Ending::Good
+    );
     let empty = OnePage::new("application/openmetrics-text", "");
     assert_eq!(start(&empty, &["http://there/metrics"]).0, Ending::Good);
 }

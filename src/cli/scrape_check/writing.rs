@@ -47,19 +47,19 @@ pub fn write_text(report: &PageReport, source: &str, out: &mut dyn Write) -> io:
             out,
             "{source}: Prometheus would ingest this page ({format}, {size} bytes)."
         )?,
+        // The sentence names the target itself.
+        Some(Refusal::Fetch(what)) => {
+            writeln!(out, "{what}\nPrometheus would store nothing but up = 0.")?;
+        }
         Some(refusal) => {
             let place = position(refusal)
                 .map(|position| format!(":{}:{}", position.line, position.column))
                 .unwrap_or_default();
             writeln!(out, "{source}{place}: {}", reason(refusal))?;
-            match refusal {
-                Refusal::Fetch(_) => writeln!(out, "Prometheus would store nothing but up = 0.")?,
-                Refusal::Page(_) | Refusal::ContentType(_) => writeln!(
-                    out,
-                    "Prometheus would refuse this page ({format}, {size} bytes) and store \
-                     nothing of it."
-                )?,
-            }
+            writeln!(
+                out,
+                "Prometheus would refuse this page ({format}, {size} bytes) and store nothing of it."
+            )?;
         }
     }
     if report.samples > 0 {
