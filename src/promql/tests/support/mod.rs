@@ -59,3 +59,6 @@ pub(crate) fn fill_variables(expression: &str) -> String {
     out.push_str(rest);
     out
 }
+
+pub(crate) mod memory;
+pub(crate) mod script;
