@@ -9,6 +9,7 @@ mod appender;
 mod column;
 mod duration;
 mod error;
+mod histogram;
 mod interrupt;
 mod labels;
 mod matcher;
@@ -24,6 +25,7 @@ pub use appender::{
 pub use column::Column;
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use error::{Error, Result};
+pub use histogram::{Bucket, Extras, Histogram, ResetHint};
 pub use interrupt::Interrupt;
 pub use labels::{Labels, LabelsBuilder, LabelsError};
 pub use matcher::{MatchOp, Matcher, MatcherError, anchored_regex};
