@@ -3,6 +3,7 @@
 //!
 //! Prometheus's JSON ends here. Start at [`RemoteSettings`] and [`RemoteEngine::new`].
 
+pub mod reader;
 mod settings;
 
 pub use settings::{
