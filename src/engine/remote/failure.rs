@@ -52,8 +52,9 @@ fn tls_error<'a>(cause: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Erro
     if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
         return Some(tls);
     }
-    // tokio-rustls wraps it where the chain of sources does not lead.
-    cause.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref()
+    // An error of I/O hides the one it wraps from the chain of sources, and layers wrap it again.
+    let inner: &'a (dyn StdError + 'static) = cause.downcast_ref::<io::Error>()?.get_ref()?;
+    tls_error(inner)
 }
 
 /// A URL for a message: without credentials and query.

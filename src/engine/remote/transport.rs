@@ -110,7 +110,8 @@ impl Make {
 impl Transport {
     pub(super) fn new(settings: &RemoteSettings) -> Result<Self> {
         let (mut base, user) = read_url(&settings.url)?;
-        let shown = base.as_str().trim_end_matches('/').to_owned();
+        let shown = failure::without_secrets(&base);
+        let shown = shown.trim_end_matches('/').to_owned();
         let mut custom: Vec<(String, String)> = base.query_pairs().into_owned().collect();
         custom.extend(
             form_urlencoded::parse(settings.custom_query_parameters.as_bytes()).into_owned(),

@@ -4,6 +4,7 @@ use super::faulty_server::{FaultyServer, Step, answer, json};
 use super::*;
 use engine::HealthStatus;
 use std::time::Duration;
+use tokio::io::AsyncWriteExt;
 
 const TWO: &str =
     r#"{"status":"success","data":{"resultType":"scalar","result":[1700000000.000,"2"]}}"#;
@@ -70,10 +71,14 @@ async fn a_server_that_cannot_be_reached_is_told_apart() {
     let nowhere = "http://prometheus.invalid:9090";
     let says = ["prometheus.invalid cannot be resolved", "host's name"];
     check(nowhere, &none, HealthStatus::Error, &says).await;
-    let plain = FaultyServer::start(|_| json(200, TWO)).await;
     let says = ["TLS", "speak https"];
-    let https = plain.url.replace("http:", "https:");
-    check(&https, &none, HealthStatus::Error, &says).await;
+    check(
+        &plain_http_at_https().await,
+        &none,
+        HealthStatus::Error,
+        &says,
+    )
+    .await;
     let silent = FaultyServer::start(|_| vec![Step::HoldOpen]).await;
     let soon = Context {
         deadline: Some(std::time::Instant::now() + Duration::from_millis(100)),
@@ -148,4 +153,16 @@ async fn another_service_at_the_url_is_recognized() {
         &["redirects to http://login.example/"],
     )
     .await;
+}
+
+/// An https URL where a server speaks plain http and says so to a TLS greeting, as servers do.
+async fn plain_http_at_https() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let refusal = b"HTTP/1.1 400 Bad Request\r\n\r\nClient sent TLS to an HTTP server.\n";
+        socket.write_all(refusal).await.unwrap();
+    });
+    url
 }

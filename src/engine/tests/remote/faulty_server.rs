@@ -9,29 +9,29 @@ use tokio::task::JoinHandle;
 
 /// A request as the server got it.
 #[derive(Debug, Clone)]
-pub struct Seen {
-    pub method: String,
+pub(crate) struct Seen {
+    pub(crate) method: String,
     /// Path and query.
-    pub target: String,
+    pub(crate) target: String,
     /// Names in lower case.
-    pub headers: Vec<(String, String)>,
-    pub body: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
 }
 
 impl Seen {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(n, _)| n == name);
         found.map(|(_, value)| value.as_str())
     }
 
     /// The path without the query.
-    pub fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.target.split('?').next().unwrap_or_default()
     }
 }
 
 /// What the server does about a request.
-pub enum Step {
+pub(crate) enum Step {
     Send(Vec<u8>),
     Wait(Duration),
     /// Holds the connection open until the client closes it.
@@ -41,7 +41,7 @@ pub enum Step {
 }
 
 /// A whole answer; the connection stays open.
-pub fn answer(status: u16, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Vec<Step> {
+pub(crate) fn answer(status: u16, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Vec<Step> {
     let body = body.as_ref();
     let mut head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n", body.len());
     for (name, value) in headers {
@@ -54,20 +54,20 @@ pub fn answer(status: u16, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> 
 }
 
 /// A whole answer in JSON.
-pub fn json(status: u16, body: &str) -> Vec<Step> {
+pub(crate) fn json(status: u16, body: &str) -> Vec<Step> {
     answer(status, &[("Content-Type", "application/json")], body)
 }
 
 #[derive(Default)]
-pub struct Counts {
-    pub open_requests: usize,
-    pub most_open_requests: usize,
+pub(crate) struct Counts {
+    pub(crate) open_requests: usize,
+    pub(crate) most_open_requests: usize,
     /// Connections that the client closed while a request was held open.
-    pub abandoned: usize,
+    pub(crate) abandoned: usize,
 }
 
-pub struct FaultyServer {
-    pub url: String,
+pub(crate) struct FaultyServer {
+    pub(crate) url: String,
     seen: Arc<Mutex<Vec<Seen>>>,
     counts: watch::Receiver<Counts>,
     task: JoinHandle<()>,
@@ -76,11 +76,11 @@ pub struct FaultyServer {
 type Behaviour = Arc<dyn Fn(&Seen) -> Vec<Step> + Send + Sync>;
 
 impl FaultyServer {
-    pub async fn start(behave: impl Fn(&Seen) -> Vec<Step> + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(behave: impl Fn(&Seen) -> Vec<Step> + Send + Sync + 'static) -> Self {
         Self::start_with(None, behave).await
     }
 
-    pub async fn start_with(
+    pub(crate) async fn start_with(
         tls: Option<tokio_rustls::TlsAcceptor>,
         behave: impl Fn(&Seen) -> Vec<Step> + Send + Sync + 'static,
     ) -> Self {
@@ -119,25 +119,25 @@ impl FaultyServer {
         }
     }
 
-    pub fn requests(&self) -> Vec<Seen> {
+    pub(crate) fn requests(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
 
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.url.rsplit(':').next().unwrap().parse().unwrap()
     }
 
-    pub fn most_open_requests(&self) -> usize {
+    pub(crate) fn most_open_requests(&self) -> usize {
         self.counts.borrow().most_open_requests
     }
 
     /// Waits until so many requests are held open.
-    pub async fn holding(&self, requests: usize) {
+    pub(crate) async fn holding(&self, requests: usize) {
         self.until(|counts| counts.open_requests == requests).await;
     }
 
     /// Waits until the client has closed so many connections on which a request was held open.
-    pub async fn abandoned(&self, connections: usize) {
+    pub(crate) async fn abandoned(&self, connections: usize) {
         self.until(|counts| counts.abandoned == connections).await;
     }
 

@@ -1,5 +1,7 @@
 //! The remote engine through its public door, against servers that behave well and badly.
 
+#![allow(clippy::unwrap_used, reason = "a test stops where it is surprised")]
+
 mod answers;
 mod credentials;
 mod diagnosis;
