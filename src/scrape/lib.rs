@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod app;
 mod clock;
+mod discovery;
 mod error;
 #[cfg(test)]
 mod fake;
@@ -20,6 +21,7 @@ mod settings;
 mod target;
 
 pub use clock::Clock;
+pub use discovery::{NameLookup, NameRecord, Names, SystemNames};
 pub use error::{Error, Result};
 pub use fetch::{Page, fetch_once};
 pub use files::{DiskFiles, FILE_LIMIT, Files};

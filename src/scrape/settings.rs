@@ -9,6 +9,8 @@ mod job;
 mod prometheus;
 
 pub use http::{Authorization, BasicAuth, Credential, HttpSettings, TlsSettings};
+pub(crate) use prometheus::yaml;
+
 pub use job::{DnsRecord, DnsSource, FileSource, Job, Limits, Source, TargetGroup};
 
 use crate::keys::{Item, Keys};
