@@ -85,6 +85,7 @@ impl<'a> Keys<'a> {
         self.item(key).map(|item| item.count()).transpose()
     }
 
+    #[cfg(test)]
     pub(crate) fn duration(&self, key: &str) -> Result<Option<Duration>> {
         self.item(key).map(|item| item.duration()).transpose()
     }
