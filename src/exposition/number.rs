@@ -112,8 +112,14 @@ fn parse_any(text: &[u8]) -> Option<f64> {
 
 /// A `le` or `quantile` as Prometheus stores it, whatever the page wrote: `1` and `1.0` both
 /// become `1.0` (`labels.FormatOpenMetricsFloat`). `None` where the text is no number.
+///
+/// Unlike values, bounds may have underscores between their digits. Go also takes hexadecimal
+/// floats here, which nobody writes; they stay as they are.
 pub(crate) fn canonical_bound(text: &str) -> Option<String> {
-    let value = parse_float(text.as_bytes())?;
+    let value = match text.contains('_') {
+        false => parse_float(text.as_bytes())?,
+        true => parse_float(without_underscores(text)?.as_bytes())?,
+    };
     if value == 0.0 {
         return Some("0.0".into());
     }
@@ -138,6 +144,16 @@ pub(crate) fn canonical_bound(text: &str) -> Option<String> {
         write!(written, "{digits}e{sign}{:02}", exponent.abs()).ok()?;
     }
     Some(written)
+}
+
+/// The text without underscores, where each stands between two digits.
+fn without_underscores(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    let all_part_digits = (0..bytes.len())
+        .filter(|at| bytes[*at] == b'_')
+        .all(|at| at > 0 && is_digit(at - 1) && is_digit(at + 1));
+    all_part_digits.then(|| text.replace('_', ""))
 }
 
 #[cfg(test)]
@@ -205,10 +221,13 @@ mod tests {
             ("nan", "NaN"),
             ("1e+300", "1e+300"),
             ("123456.75", "123456.75"),
+            ("1_000.2_5", "1000.25"),
         ] {
             assert_eq!(canonical_bound(text).as_deref(), Some(want), "{text}");
         }
-        assert_eq!(canonical_bound("big"), None);
+        for text in ["big", "_1", "1_", "1__0", "1_.5"] {
+            assert_eq!(canonical_bound(text), None, "{text}");
+        }
     }
 
     proptest! {

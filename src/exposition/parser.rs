@@ -540,10 +540,11 @@ fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
+/// A name without its escapes, in which U+FFFD stands for what is not UTF-8.
 fn readable(name: &[u8]) -> Cow<'_, str> {
-    match String::from_utf8_lossy(name) {
-        Cow::Borrowed(name) => unescape(name, true),
-        Cow::Owned(name) => Cow::Owned(unescape(&name, true).into_owned()),
+    match std::str::from_utf8(name) {
+        Ok(name) => unescape(name, true),
+        Err(_) => Cow::Owned(unescape(&String::from_utf8_lossy(name), true).into_owned()),
     }
 }
 

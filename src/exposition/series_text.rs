@@ -13,7 +13,7 @@ pub(crate) fn labels(text: &[u8], format: Format, kind: MetricKind) -> Result<La
         MetricKind::Summary => Some("quantile"),
         _ => None,
     };
-    let mut pairs = Pairs::default();
+    let mut pairs = Pairs::new();
     let mut at = 0;
     if text.first() != Some(&b'{') {
         at = metric_name(text, 0);
@@ -38,18 +38,23 @@ pub(crate) fn labels(text: &[u8], format: Format, kind: MetricKind) -> Result<La
 
 /// The labels of an exemplar whose text, braces included, the parser has checked.
 pub(crate) fn exemplar_labels(text: &[u8]) -> Result<Labels, Refusal> {
-    let mut pairs = Pairs::default();
+    let mut pairs = Pairs::new();
     braces(text, 1, Braces::Exemplar, true, |part| pairs.take(part))?;
     pairs.build(None)
 }
 
-#[derive(Default)]
 struct Pairs<'a> {
     /// Where each label begins, its name and its value, escapes not undone.
     raw: Vec<(usize, &'a [u8], &'a [u8])>,
 }
 
 impl<'a> Pairs<'a> {
+    fn new() -> Self {
+        // Few series have more labels, and growing costs more than the bytes.
+        let raw = Vec::with_capacity(12);
+        Self { raw }
+    }
+
     fn push(&mut self, at: usize, name: &'a [u8], value: &'a [u8]) {
         self.raw.push((at, name, value));
     }
