@@ -47,7 +47,7 @@ fn reading() -> Reading {
 fn page(series: usize, scrape: usize) -> String {
     let mut text = String::new();
     for i in 0..series {
-        if i % 10 == 0 {
+        if i.is_multiple_of(10) {
             let family = i / 10;
             let _ = write!(
                 text,
@@ -114,7 +114,11 @@ fn main() {
         let mut other = lines.join("\n");
         other.push('\n');
         for round in 0..rounds.max(4) {
-            let text = if round % 2 == 0 { &other } else { &pages[0] };
+            let text = if round.is_multiple_of(2) {
+                &other
+            } else {
+                &pages[0]
+            };
             turned.push(scrape(&mut ingest, text));
         }
         let megabytes = pages[0].len() as f64 / 1e6;

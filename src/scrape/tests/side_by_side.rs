@@ -1,7 +1,10 @@
 //! Debian's node_exporter, scraped by us and by Debian's Prometheus at the same time.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "what is skipped is said")]
+
 #[path = "../fake.rs"]
-#[allow(dead_code)] // What other tests use of it.
+#[allow(dead_code, reason = "other tests use the rest of it")]
 mod fake;
 
 use fake::FakeAppender;
@@ -39,6 +42,10 @@ impl Drop for Running {
 }
 
 /// `None` where the program is not installed, which only a developer's machine may lack.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "only the environment knows whether this is CI"
+)]
 fn run(program: &str, arguments: &[String]) -> Option<Running> {
     let started = Command::new(program)
         .args(arguments)
