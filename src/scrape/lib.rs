@@ -32,8 +32,8 @@ pub use ingest::{Ingest, Outcome, Reading};
 pub use relabel::{RelabelAction, RelabelRule, relabel};
 pub use scraper::{Scraper, Surroundings};
 pub use settings::{
-    Authorization, BasicAuth, Credential, DEFAULT_INTERVAL, DEFAULT_TIMEOUT, DnsRecord, DnsSource,
-    FileSource, HttpSettings, Job, Limits, Origin, SecretLookup, Settings, Source, TargetGroup,
-    TlsSettings,
+    Authorization, BasicAuth, Credential, DEFAULT_INTERVAL, DEFAULT_TIMEOUT, DataSource, DnsRecord,
+    DnsSource, FileSource, HttpSettings, Job, Limits, Origin, SecretLookup, Settings, Source,
+    TargetGroup, TlsSettings,
 };
 pub use status::{DroppedTarget, Health, Problem, Status, TargetState};
