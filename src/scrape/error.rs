@@ -177,6 +177,19 @@ pub enum Error {
 /// A result whose error is this room's.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+impl Error {
+    /// Names the page, which whoever reads one does not know.
+    pub(crate) fn of_page(self, page: &str) -> Self {
+        match self {
+            Self::Page { url, reason } if url.is_empty() => Self::Page {
+                url: page.to_owned(),
+                reason,
+            },
+            other => other,
+        }
+    }
+}
+
 /// Whole milliseconds of a duration, for sample times and for writing it.
 pub(crate) fn milliseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)

@@ -70,6 +70,8 @@ pub(crate) struct State {
     pub(crate) scrapes: Vec<Scrape>,
     /// Answers of the next appends, before all is well again.
     pub(crate) failures: Vec<series::Error>,
+    /// How many targets are refused before one is opened.
+    pub(crate) target_failures: usize,
     pub(crate) series_limit: Option<usize>,
     /// How often `TargetAppender::series` was called.
     pub(crate) series_calls: usize,
@@ -99,7 +101,13 @@ impl FakeAppender {
 
 impl Appender for FakeAppender {
     fn target(&self, target: &Labels) -> Result<Box<dyn TargetAppender>> {
-        self.state().opened.push(target.clone());
+        let mut state = self.state();
+        if state.target_failures > 0 {
+            state.target_failures -= 1;
+            return Err(series::Error::Unavailable("closed".into()));
+        }
+        state.opened.push(target.clone());
+        drop(state);
         Ok(Box::new(FakeTarget {
             state: Arc::clone(&self.0),
             target: target.clone(),

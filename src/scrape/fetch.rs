@@ -354,6 +354,11 @@ impl Fetcher {
 const SNIFFED: u64 = 64 << 10;
 
 impl Fetched {
+    /// How many bytes came.
+    pub(crate) fn size(&self) -> usize {
+        self.body.len()
+    }
+
     /// Inflates the body and finds out its format.
     pub(crate) fn into_page(mut self, limit: u64, fallback: Option<Format>) -> Result<Page> {
         match self.encoding.as_str() {

@@ -14,7 +14,7 @@ use crate::{Error, Result};
 use cache::{Cache, Known, PageExemplar, Place};
 use exposition::{Entry, Format, Parser};
 use families::Families;
-pub(crate) use reading::Reading;
+pub use reading::Reading;
 use series::{
     Appended, Exemplar, ExemplarRow, Labels, Metadata, OwnRow, STALE_NAN, Sample, ScrapeRows,
     SeriesRef, TargetAppender,
@@ -28,31 +28,34 @@ const AHEAD: Duration = Duration::from_secs(600);
 
 /// What came of a scrape.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Outcome {
+pub struct Outcome {
     /// Why the page does not count.
-    pub(crate) error: Option<Error>,
+    pub error: Option<Error>,
     /// Samples on the page.
-    pub(crate) scraped: u64,
+    pub scraped: u64,
     /// Samples that relabelling left.
-    pub(crate) kept: u64,
+    pub kept: u64,
     /// Series that were not known before.
-    pub(crate) added: u64,
+    pub added: u64,
     /// Samples left out because their series had one already.
-    pub(crate) repeated: u64,
+    pub repeated: u64,
     /// Samples left out because their time is too far ahead.
-    pub(crate) ahead: u64,
+    pub ahead: u64,
     /// Series left out because the appender holds as many as it may.
-    pub(crate) refused: u64,
+    pub refused: u64,
     /// Why they were refused.
-    pub(crate) refusal: Option<series::Error>,
+    pub refusal: Option<series::Error>,
     /// What the appender says.
-    pub(crate) appended: Appended,
+    pub appended: Appended,
     /// Series of the target that are live now, without the synthetic ones.
-    pub(crate) live: usize,
+    pub live: usize,
 }
 
-/// One target's appender and what is known of its pages.
-pub(crate) struct Ingest {
+/// One target's appender and what is known of its pages: the part of a scrape that needs no
+/// network, for the loop of a target and for whoever has a page already.
+///
+/// Its work blocks: it parses, and the appender may wait for the disk.
+pub struct Ingest {
     target: Box<dyn TargetAppender>,
     reading: Reading,
     format: Format,
@@ -84,7 +87,9 @@ struct NewLines<'p> {
 }
 
 impl Ingest {
-    pub(crate) fn new(target: Box<dyn TargetAppender>, reading: Reading) -> Self {
+    /// Nothing is known of the target's pages yet.
+    #[must_use]
+    pub fn new(target: Box<dyn TargetAppender>, reading: Reading) -> Self {
         Self {
             target,
             reading,
@@ -100,7 +105,7 @@ impl Ingest {
 
     /// Understands series differently from now on. Those that go by it are marked stale with
     /// the next scrape.
-    pub(crate) fn set_reading(&mut self, reading: Reading) {
+    pub fn set_reading(&mut self, reading: Reading) {
         if !reading.agrees_with(&self.reading) {
             let target = &mut self.target;
             self.cache
@@ -116,7 +121,7 @@ impl Ingest {
     /// # Errors
     /// [`Error::Store`] when nothing was written; the next scrape then makes up for what this
     /// one had to mark.
-    pub(crate) fn scrape(
+    pub fn scrape(
         &mut self,
         page: Result<(&[u8], Format)>,
         time: i64,
@@ -159,7 +164,7 @@ impl Ingest {
     ///
     /// # Errors
     /// [`Error::Store`] when nothing was written.
-    pub(crate) fn end(&mut self, time: i64) -> Result<Appended> {
+    pub fn end(&mut self, time: i64) -> Result<Appended> {
         self.begin_pass();
         self.mark_vanished();
         let synthetic = self.synthetic.references.iter().flatten();

@@ -33,6 +33,14 @@ impl<'a> Keys<'a> {
         }
     }
 
+    /// The keys at the top.
+    pub(crate) fn of_map(object: &'a Map<String, Value>) -> Self {
+        Self {
+            object,
+            path: String::new(),
+        }
+    }
+
     pub(crate) fn item(&self, key: &str) -> Option<Item<'a>> {
         let camel = camel_case(key);
         [key, camel.as_str()].into_iter().find_map(|spelling| {
@@ -85,6 +93,7 @@ impl<'a> Keys<'a> {
         self.item(key).map(|item| item.count()).transpose()
     }
 
+    #[cfg(test)]
     pub(crate) fn duration(&self, key: &str) -> Result<Option<Duration>> {
         self.item(key).map(|item| item.duration()).transpose()
     }

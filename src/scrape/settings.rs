@@ -4,14 +4,18 @@
 //! every key of Prometheus's `<scrape_config>` that this room fulfils is understood, so that a
 //! `scrape_configs` list can be pasted as it stands. Unknown keys are ignored.
 
+mod data_source;
 mod http;
 mod job;
 mod prometheus;
 
+pub use data_source::DataSource;
 pub use http::{Authorization, BasicAuth, Credential, HttpSettings, TlsSettings};
+pub(crate) use prometheus::yaml;
+
 pub use job::{DnsRecord, DnsSource, FileSource, Job, Limits, Source, TargetGroup};
 
-use crate::keys::{Item, Keys};
+use crate::keys::Keys;
 use crate::{Error, Result};
 use serde_json::Value;
 use series::Secret;
@@ -78,14 +82,9 @@ impl Settings {
     /// [`Error::Setting`] with the key path of the first value that cannot be used.
     pub fn from_json(value: &Value, origin: &Origin<'_>) -> Result<Self> {
         let keys = Keys::of(value, "")?;
-        let defaults = job::Defaults::read(&keys, None)?;
-        let mut jobs = Vec::new();
-        for list in ["targets", "scrape_configs"] {
-            for entry in keys.list(list)? {
-                jobs.extend(Job::read(&entry, &defaults, origin)?);
-            }
-        }
-        Ok(Self { jobs })
+        Ok(Self {
+            jobs: read_jobs(&keys, origin)?,
+        })
     }
 
     /// Reads the `scrape_configs` of a `prometheus.yml` and what of `global` concerns them. No
@@ -95,29 +94,6 @@ impl Settings {
     /// [`Error::Setting`] when the text is no YAML, or a value cannot be used.
     pub fn from_prometheus_yaml(text: &str, origin: &Origin<'_>) -> Result<Self> {
         prometheus::read(text, origin)
-    }
-
-    /// Puts one page in front: the data source's own `url`, which its own HTTP settings fetch.
-    /// Interval, timeout and limits are those of `value`, the same that
-    /// [`Settings::from_json`] read.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] when `url` is no HTTP URL.
-    pub fn put_page_first(&mut self, url: &str, http: HttpSettings, value: &Value) -> Result<()> {
-        let page = serde_json::json!({ "url": url });
-        let keys = Keys::of(value, "")?;
-        let defaults = job::Defaults::read(&keys, None)?;
-        let entry = Item {
-            value: &page,
-            path: String::new(),
-        };
-        let mut jobs = Job::read(&entry, &defaults, &Origin::data_source())?;
-        for job in &mut jobs {
-            job.http = http.clone();
-        }
-        jobs.append(&mut self.jobs);
-        self.jobs = jobs;
-        Ok(())
     }
 
     /// The names of secrets that the settings refer to and that were not found, sorted. What
@@ -143,6 +119,18 @@ impl Settings {
             .min()
             .unwrap_or(DEFAULT_INTERVAL)
     }
+}
+
+/// The entries of `targets` and `scrapeConfigs`.
+fn read_jobs(keys: &Keys<'_>, origin: &Origin<'_>) -> Result<Vec<Job>> {
+    let defaults = job::Defaults::read(keys, None)?;
+    let mut jobs = Vec::new();
+    for list in ["targets", "scrape_configs"] {
+        for entry in keys.list(list)? {
+            jobs.extend(Job::read(&entry, &defaults, origin)?);
+        }
+    }
+    Ok(jobs)
 }
 
 fn unsupported(keys: &Keys<'_>, key: &str) -> Error {

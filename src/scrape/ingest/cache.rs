@@ -323,6 +323,7 @@ impl Cache {
     }
 
     /// How many lines are known.
+    #[cfg(test)]
     pub(super) fn lines(&self) -> usize {
         self.by_text.len()
     }

@@ -5,18 +5,25 @@ use series::Labels;
 
 /// How the series of a target are understood.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Reading {
+pub struct Reading {
     /// The target's labels, which its series get.
-    pub(crate) labels: Labels,
-    pub(crate) honor_labels: bool,
-    pub(crate) honor_timestamps: bool,
-    pub(crate) track_timestamps_staleness: bool,
-    pub(crate) metric_relabel: Vec<RelabelRule>,
-    pub(crate) limits: Limits,
+    pub labels: Labels,
+    /// Keeps the page's labels where they have the names of the target's.
+    pub honor_labels: bool,
+    /// Keeps the times that the page gives.
+    pub honor_timestamps: bool,
+    /// Writes stale markers for series with times of their own, too.
+    pub track_timestamps_staleness: bool,
+    /// Rules for the labels of series.
+    pub metric_relabel: Vec<RelabelRule>,
+    /// Bounds.
+    pub limits: Limits,
 }
 
 impl Reading {
-    pub(crate) fn new(job: &Job, labels: Labels) -> Self {
+    /// As `job` says, for the target with these labels.
+    #[must_use]
+    pub fn new(job: &Job, labels: Labels) -> Self {
         Self {
             labels,
             honor_labels: job.honor_labels,

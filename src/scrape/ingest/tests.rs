@@ -461,7 +461,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// Line `n`: series `n / 2`, in one of two spellings; those of series 5 are dropped.
 fn line(n: u8) -> String {
-    let braces = if n % 2 == 0 { "" } else { "{}" };
+    let braces = if n.is_multiple_of(2) { "" } else { "{}" };
     format!("s{}{braces} {n}\n", n / 2)
 }
 

@@ -303,16 +303,18 @@ fn headers(keys: &Keys<'_>, origin: &Origin<'_>) -> Result<Vec<(String, Credenti
         }
     }
     for (name, _) in &headers {
-        let path = keys.path_of("headers");
-        if RESERVED.contains(&name.to_ascii_lowercase().as_str()) {
-            return Err(wrong(
-                &path,
-                format!("the header {name} is not free to set"),
-            ));
-        }
-        if hyper::header::HeaderName::from_bytes(name.as_bytes()).is_err() {
-            return Err(wrong(&path, format!("{name:?} is no header name")));
-        }
+        check_header(name, &keys.path_of("headers"))?;
     }
     Ok(headers)
+}
+
+/// Refuses what is no header's name, or the name of one that the request itself decides.
+pub(super) fn check_header(name: &str, path: &str) -> Result<()> {
+    if RESERVED.contains(&name.to_ascii_lowercase().as_str()) {
+        return Err(wrong(path, format!("the header {name} is not free to set")));
+    }
+    if hyper::header::HeaderName::from_bytes(name.as_bytes()).is_err() {
+        return Err(wrong(path, format!("{name:?} is no header name")));
+    }
+    Ok(())
 }

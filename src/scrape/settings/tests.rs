@@ -273,18 +273,6 @@ scrape_configs:
 }
 
 #[test]
-fn the_data_sources_own_page_comes_first() {
-    let value = json!({"timeInterval": "1s", "targets": ["http://b"]});
-    let mut settings = read(&value).unwrap();
-    settings
-        .put_page_first("http://a:1", HttpSettings::default(), &value)
-        .unwrap();
-    assert_eq!(address(&settings.jobs[0]), "a:1");
-    assert_eq!(settings.jobs[0].interval, Duration::from_secs(1));
-    assert_eq!(settings.jobs.len(), 2);
-}
-
-#[test]
 fn protocols_are_asked_for_in_their_order() {
     let settings = read(&json!({"targets": [
         {"url": "http://a", "scrapeProtocols": ["PrometheusText0.0.4", "PrometheusProto", "OpenMetricsText1.0.0"]},
