@@ -79,10 +79,6 @@ impl<'a> Reader<'a> {
         Ok(u64::from_le_bytes(bytes))
     }
 
-    pub(crate) fn i64(&mut self) -> Result<i64, Malformed> {
-        Ok(self.u64()? as i64)
-    }
-
     pub(crate) fn uvarint(&mut self) -> Result<u64, Malformed> {
         let mut value = 0;
         for shift in (0..64).step_by(7) {

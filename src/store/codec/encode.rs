@@ -277,7 +277,11 @@ fn place_offset(numbers: &mut [i64], n: usize, effort: Effort, prefix: bool) -> 
     }
     if effort == Effort::Quick {
         // Outliers are few: compare with the range between the second octiles alone.
-        let mut sample: Vec<i64> = numbers.iter().step_by(numbers.len() / 16).copied().collect();
+        let mut sample: Vec<i64> = numbers
+            .iter()
+            .step_by(numbers.len() / 16)
+            .copied()
+            .collect();
         sample.sort_unstable();
         let (a, b) = (sample[1], sample[sample.len() - 2]);
         let inner = bits_of(b.wrapping_sub(a) as u64 / unit);

@@ -13,7 +13,8 @@ mod vector;
 
 pub(crate) use decode::{ChunkInfo, decode_times, decode_values, info};
 pub(crate) use encode::{Effort, encode_times, encode_values};
-pub(crate) use kernel::{Kernel, kernel_name};
+pub(crate) use kernel::Kernel;
+pub use kernel::kernel_name;
 
 /// Samples in a full chunk.
 pub(crate) const CHUNK_SAMPLES: usize = 240;

@@ -118,7 +118,12 @@ fn any_value() -> impl Strategy<Value = f64> {
 
 /// Columns of one kind with some of another among them.
 fn any_column() -> impl Strategy<Value = Vec<f64>> {
-    let steps = (any::<i32>(), prop::collection::vec(0i64..1000, 1..=256), 0u8..5, 1i64..5000)
+    let steps = (
+        any::<i32>(),
+        prop::collection::vec(0i64..1000, 1..=256),
+        0u8..5,
+        1i64..5000,
+    )
         .prop_map(|(start, steps, exponent, unit)| {
             let mut at = i64::from(start);
             steps
@@ -132,19 +137,25 @@ fn any_column() -> impl Strategy<Value = Vec<f64>> {
     let wild = prop::collection::vec(any_value(), 1..=256);
     let few = (prop::collection::vec(any_value(), 1..4), 1usize..=256)
         .prop_map(|(few, n)| few.iter().copied().cycle().take(n).collect::<Vec<_>>());
-    let noise = (any::<f64>(), prop::collection::vec(0u32..1 << 30, 1..=256)).prop_map(
-        |(start, noise)| noise.into_iter().map(|n| start + start * f64::from(n) * 1e-12).collect(),
-    );
+    let noise =
+        (any::<f64>(), prop::collection::vec(0u32..1 << 30, 1..=256)).prop_map(|(start, noise)| {
+            noise
+                .into_iter()
+                .map(|n| start + start * f64::from(n) * 1e-12)
+                .collect()
+        });
     let base = prop_oneof![steps, wild, few, noise];
-    (base, prop::collection::vec((any::<prop::sample::Index>(), any_value()), 0..4)).prop_map(
-        |(mut column, strangers)| {
+    (
+        base,
+        prop::collection::vec((any::<prop::sample::Index>(), any_value()), 0..4),
+    )
+        .prop_map(|(mut column, strangers)| {
             for (at, value) in strangers {
                 let at = at.index(column.len());
                 column[at] = value;
             }
             column
-        },
-    )
+        })
 }
 
 proptest! {

@@ -122,11 +122,17 @@ mod machine {
                 _mm512_loadu_si512(SHIFTS[width].as_ptr().cast()),
             )
         };
-        let load = if width == 0 { 0 } else { u64::MAX >> (64 - width) };
+        let load = if width == 0 {
+            0
+        } else {
+            u64::MAX >> (64 - width)
+        };
         let mask = _mm512_set1_epi64(load as i64);
         let group = |g: usize| {
             // SAFETY: the mask reads `width` bytes, which the caller promised for each group.
-            let raw = unsafe { _mm512_maskz_loadu_epi8(load, packed.bytes.as_ptr().add(g * width).cast()) };
+            let raw = unsafe {
+                _mm512_maskz_loadu_epi8(load, packed.bytes.as_ptr().add(g * width).cast())
+            };
             let words = _mm512_permutexvar_epi8(order, raw);
             _mm512_and_si512(_mm512_srlv_epi64(words, shifts), mask)
         };
@@ -142,7 +148,11 @@ mod machine {
         }
         packed.patch(&mut residuals);
         // SAFETY: the loads stay within `residuals` as above; the rest as promised.
-        unsafe { finish(packed, out, |g| _mm512_loadu_si512(residuals.as_ptr().add(g * 8).cast())) };
+        unsafe {
+            finish(packed, out, |g| {
+                _mm512_loadu_si512(residuals.as_ptr().add(g * 8).cast())
+            })
+        };
     }
 
     /// # Safety

@@ -1,0 +1,5 @@
+//! The store through its public door.
+
+mod bench;
+mod crash;
+mod model;
