@@ -48,16 +48,20 @@ pub fn labels(target: usize, series: usize) -> Labels {
 
 impl Bench {
     pub fn new(disk: MemoryDisk, options: Options) -> Self {
-        let mut bench = Self {
+        let mut bench = Self::unopened(disk, options);
+        bench.open();
+        bench
+    }
+
+    pub fn unopened(disk: MemoryDisk, options: Options) -> Self {
+        Self {
             disk,
             now: Arc::new(AtomicI64::new(1_000_000)),
             options,
             store: None,
             targets: BTreeMap::new(),
             plain: Plain::new(),
-        };
-        bench.open();
-        bench
+        }
     }
 
     pub fn try_open(&mut self) -> store::Result<()> {
