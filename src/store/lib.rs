@@ -23,6 +23,8 @@ mod matching;
 mod select;
 mod wal;
 
+pub mod probe;
+
 pub use codec::kernel_name;
 pub use disk::{
     Disk, Entry, Fault, Lock, Locking, MemoryDisk, Outage, ReadFile, RealDisk, WriteFile,

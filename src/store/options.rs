@@ -22,9 +22,6 @@ pub struct Options {
     /// Samples further in the future than this many milliseconds are refused.
     /// Default: 10 minutes.
     pub max_future: i64,
-    /// Samples that are older than the newest of their series by up to this many milliseconds
-    /// are kept. Default: 0, as in Prometheus.
-    pub out_of_order_window: i64,
     /// Milliseconds that a fresh block spans. Default: 2 hours.
     pub block_range: i64,
     /// Milliseconds that a compacted block spans, a multiple of `block_range`.
@@ -56,7 +53,6 @@ impl Default for Options {
             max_metadata: 50_000,
             max_exemplars: 20_000,
             max_future: 10 * MINUTE,
-            out_of_order_window: 0,
             block_range: 2 * HOUR,
             compacted_range: 24 * HOUR,
             wal_segment_bytes: 16 << 20,

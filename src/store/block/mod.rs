@@ -232,16 +232,17 @@ impl Block {
                 .tracks(at, &mut track, |track| {
                     let node = match nodes.get(&track.timeline) {
                         Some(node) => node.clone(),
-                        None => match self.node(index, track.timeline, number, range, builder) {
-                            Ok(node) => {
-                                nodes.insert(track.timeline, node.clone());
-                                node
-                            }
-                            Err(error) => {
-                                failed = Some(error);
+                        None => {
+                            let node = self.node(index, track.timeline, number, range, builder);
+                            // Without its times a value means nothing: the series that stand on
+                            // this column go without it, the others do not suffer.
+                            let node = node.unwrap_or_else(|error| {
+                                builder.warn(format!("{error}; samples of {labels} are missing"));
                                 None
-                            }
-                        },
+                            });
+                            nodes.insert(track.timeline, node.clone());
+                            node
+                        }
                     };
                     let bytes: u64 = track.lens.iter().map(|len| u64::from(*len)).sum();
                     if track.offset.saturating_add(bytes) > self.len {
@@ -274,7 +275,9 @@ impl Block {
         if entry.rows == 0 || entry.max_time < range.start || entry.min_time > range.end {
             return Ok(None);
         }
-        if range.start <= entry.min_time && entry.max_time <= range.end {
+        // A column that stands only once is read right away, to know whether it can be.
+        let whole = range.start <= entry.min_time && entry.max_time <= range.end;
+        if whole && entry.copy != 0 {
             let bounds = (entry.min_time, entry.max_time);
             let node = builder.add_block_timeline(number, timeline, bounds, entry.rows);
             return Ok(Some((node, 0..entry.rows as u32)));

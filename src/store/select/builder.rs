@@ -51,6 +51,11 @@ impl SetBuilder {
         self.range
     }
 
+    /// Adds to what the set will say could not be read.
+    pub(crate) fn warn(&self, text: String) {
+        self.set.warn(text);
+    }
+
     /// Says that series of another source follow, in the order of their labels.
     pub(crate) fn begin_source(&mut self) {
         self.hint = 0;

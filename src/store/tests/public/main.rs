@@ -2,4 +2,5 @@
 
 mod bench;
 mod crash;
+mod faults;
 mod model;
