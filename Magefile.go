@@ -107,8 +107,10 @@ func frontendPackages() error {
 
 // Dist lays out dist/ as Grafana wants a plugin: description, bundle, binary, licence.
 func Dist() error {
-	mg.Deps(Versions)
-	mg.SerialDeps(clean, Frontend, Build)
+	mg.SerialDeps(Versions, Frontend, Build)
+	if err := clean(binary()); err != nil {
+		return err
+	}
 	bundle := filepath.Join(frontend, "dist")
 	if err := copyTree(bundle, dist); err != nil {
 		return err
@@ -126,17 +128,18 @@ func Dist() error {
 	return nil
 }
 
-// clean empties dist/ without removing it: a Grafana may hold a link to it.
-func clean() error {
+// clean empties dist/ but for one file, without removing it: a Grafana may hold a link to it.
+func clean(keep string) error {
 	entries, err := os.ReadDir(dist)
-	if errors.Is(err, fs.ErrNotExist) {
-		return os.MkdirAll(dist, 0o755)
-	}
 	if err != nil {
 		return err
 	}
 	for _, entry := range entries {
-		if err := os.RemoveAll(filepath.Join(dist, entry.Name())); err != nil {
+		name := filepath.Join(dist, entry.Name())
+		if name == keep {
+			continue
+		}
+		if err := os.RemoveAll(name); err != nil {
 			return err
 		}
 	}
@@ -202,17 +205,10 @@ func FrontendCheck() error {
 	return nil
 }
 
-// Host starts the binary of dist/ as Grafana does and checks it from there.
+// Host builds the plugin, starts it as Grafana does and checks it from there.
 func Host() error {
-	mg.Deps(builtBinary)
+	mg.Deps(Build)
 	return onBinary("test", "-count=1", "./...")
-}
-
-func builtBinary() error {
-	if _, err := os.Stat(binary()); err == nil {
-		return nil
-	}
-	return Build()
 }
 
 // onBinary runs `go` in the host's module with the binary of dist/ under test.

@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -367,12 +368,20 @@ type dataSource struct {
 	secrets map[string]string
 }
 
-// remote is a data source that asks the server at `url`.
+// newest numbers the data sources of all tests.
+var newest atomic.Int64
+
+// remote is a data source of its own that asks the server at `url`.
 func remote(url string) dataSource {
-	return dataSource{org: 1, uid: "remote", updated: 1_700_000_000_000, url: url, json: map[string]any{"engine": "remote"}}
+	return dataSource{
+		org: 1, uid: fmt.Sprintf("remote-%d", newest.Add(1)), updated: 1_700_000_000_000,
+		url: url, json: map[string]any{"engine": "remote"},
+	}
 }
 
+// with is another data source with the same settings but one.
 func (d dataSource) with(key string, value any) dataSource {
+	d.uid = fmt.Sprintf("%s-%d", d.uid, newest.Add(1))
 	changed := map[string]any{key: value}
 	for k, v := range d.json {
 		if k != key {
