@@ -63,7 +63,12 @@ impl Launch {
         variables: &HashMap<String, String>,
         temp_dir: PathBuf,
     ) -> Result<Self, LaunchError> {
-        let get = |name: &str| variables.get(name).map(String::as_str).filter(|v| !v.is_empty());
+        let get = |name: &str| {
+            variables
+                .get(name)
+                .map(String::as_str)
+                .filter(|v| !v.is_empty())
+        };
         if get(COOKIE.0) != Some(COOKIE.1) {
             return Err(LaunchError::NoCookie);
         }
@@ -71,14 +76,21 @@ impl Launch {
             return Err(LaunchError::AutoMtls);
         }
         if let Some(offered) = get("PLUGIN_PROTOCOL_VERSIONS")
-            && !offered.split(',').any(|version| version.trim() == PROTOCOL_VERSION)
+            && !offered
+                .split(',')
+                .any(|version| version.trim() == PROTOCOL_VERSION)
         {
-            return Err(LaunchError::Protocol { offered: offered.to_owned() });
+            return Err(LaunchError::Protocol {
+                offered: offered.to_owned(),
+            });
         }
         let port = |name, default| get(name).and_then(|v| v.parse().ok()).unwrap_or(default);
         Ok(Self {
             socket_dir: get("PLUGIN_UNIX_SOCKET_DIR").map_or(temp_dir, PathBuf::from),
-            ports: (port("PLUGIN_MIN_PORT", 10_000), port("PLUGIN_MAX_PORT", 25_000)),
+            ports: (
+                port("PLUGIN_MIN_PORT", 10_000),
+                port("PLUGIN_MAX_PORT", 25_000),
+            ),
         })
     }
 }
@@ -100,7 +112,10 @@ impl Endpoint {
     pub fn bind(launch: &Launch) -> Result<Self, LaunchError> {
         let dir = &launch.socket_dir;
         sweep(dir);
-        let failed = |source| LaunchError::Socket { dir: dir.clone(), source };
+        let failed = |source| LaunchError::Socket {
+            dir: dir.clone(),
+            source,
+        };
         let mut last = io::Error::from(io::ErrorKind::AddrInUse);
         for attempt in 0..SOCKET_ATTEMPTS {
             let path = dir.join(socket_name(std::process::id(), attempt));
@@ -111,7 +126,10 @@ impl Endpoint {
             match bound {
                 Ok(listener) => {
                     listener.set_nonblocking(true).map_err(failed)?;
-                    return Ok(Self { listener: Some(listener), path });
+                    return Ok(Self {
+                        listener: Some(listener),
+                        path,
+                    });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = error,
                 Err(error) => return Err(failed(error)),
@@ -125,9 +143,13 @@ impl Endpoint {
     /// # Errors
     /// [`LaunchError::Handshake`] when it cannot be written.
     pub fn announce(&self, stdout: &mut impl Write) -> Result<(), LaunchError> {
-        writeln!(stdout, "1|{PROTOCOL_VERSION}|unix|{}|grpc", self.path.display())
-            .and_then(|()| stdout.flush())
-            .map_err(LaunchError::Handshake)
+        writeln!(
+            stdout,
+            "1|{PROTOCOL_VERSION}|unix|{}|grpc",
+            self.path.display()
+        )
+        .and_then(|()| stdout.flush())
+        .map_err(LaunchError::Handshake)
     }
 
     pub(crate) fn incoming(&mut self) -> io::Result<tokio_stream::wrappers::UnixListenerStream> {
@@ -159,14 +181,20 @@ impl Endpoint {
     /// # Errors
     /// [`LaunchError::Socket`] when none is free.
     pub fn bind(launch: &Launch) -> Result<Self, LaunchError> {
-        let failed = |source| LaunchError::Socket { dir: launch.socket_dir.clone(), source };
+        let failed = |source| LaunchError::Socket {
+            dir: launch.socket_dir.clone(),
+            source,
+        };
         let mut last = io::Error::from(io::ErrorKind::AddrInUse);
         for port in launch.ports.0..=launch.ports.1 {
             match std::net::TcpListener::bind(("127.0.0.1", port)) {
                 Ok(listener) => {
                     listener.set_nonblocking(true).map_err(failed)?;
                     let address = listener.local_addr().map_err(failed)?;
-                    return Ok(Self { listener: Some(listener), address });
+                    return Ok(Self {
+                        listener: Some(listener),
+                        address,
+                    });
                 }
                 Err(error) => last = error,
             }
@@ -214,9 +242,13 @@ fn socket_pid(name: &str) -> Option<u32> {
 /// refuses connections for a moment between being made and being listened on.
 #[cfg(unix)]
 fn sweep(dir: &Path) {
-    let Ok(entries) = std::fs::read_dir(dir) else { return };
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return;
+    };
     for entry in entries.flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(socket_pid) else { continue };
+        let Some(pid) = entry.file_name().to_str().and_then(socket_pid) else {
+            continue;
+        };
         let path = entry.path();
         if !is_running(pid) && !answers(&path) {
             let _ = std::fs::remove_file(path);
@@ -234,20 +266,27 @@ fn answers(socket: &Path) -> bool {
 
 #[cfg(unix)]
 fn is_running(pid: u32) -> bool {
-    let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else {
+    let Some(pid) = i32::try_from(pid)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)
+    else {
         return false;
     };
     // A process of another user answers with "not permitted", and so is there.
     rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
     fn environment(pairs: &[(&str, &str)]) -> HashMap<String, String> {
-        pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+            .collect()
     }
 
     fn launch_in(dir: &Path) -> Launch {
@@ -270,7 +309,10 @@ mod tests {
         assert!(error.to_string().contains("AutoMTLS"));
         let old = environment(&[COOKIE, ("PLUGIN_PROTOCOL_VERSIONS", "1,3")]);
         let error = Launch::from_environment(&old, PathBuf::new()).unwrap_err();
-        assert_eq!(error.to_string(), "the host speaks plugin protocol 1,3; Headwater speaks 2");
+        assert_eq!(
+            error.to_string(),
+            "the host speaks plugin protocol 1,3; Headwater speaks 2"
+        );
     }
 
     #[test]
@@ -280,7 +322,11 @@ mod tests {
         let mut line = Vec::new();
         endpoint.announce(&mut line).unwrap();
         let line = String::from_utf8(line).unwrap();
-        let path = line.strip_prefix("1|2|unix|").unwrap().strip_suffix("|grpc\n").unwrap();
+        let path = line
+            .strip_prefix("1|2|unix|")
+            .unwrap()
+            .strip_suffix("|grpc\n")
+            .unwrap();
         let path = PathBuf::from(path);
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         drop(endpoint);
@@ -312,7 +358,9 @@ mod tests {
 
     #[test]
     fn a_folder_that_is_not_there_is_named() {
-        let error = Endpoint::bind(&launch_in(Path::new("/nowhere/at/all"))).err().unwrap();
+        let error = Endpoint::bind(&launch_in(Path::new("/nowhere/at/all")))
+            .err()
+            .unwrap();
         assert!(error.to_string().contains("/nowhere/at/all"), "{error}");
     }
 }

@@ -38,12 +38,21 @@ impl<W: Write + Send + 'static> GrafanaLog<W> {
         now: fn() -> Timestamp,
         ours: &'static [&'static str],
     ) -> Self {
-        Self { writer: Mutex::new(writer), level, now, ours }
+        Self {
+            writer: Mutex::new(writer),
+            level,
+            now,
+            ours,
+        }
     }
 
     fn is_wanted(&self, metadata: &Metadata<'_>) -> bool {
         let krate = metadata.target().split("::").next().unwrap_or_default();
-        let lowest = if self.ours.contains(&krate) { self.level } else { Level::WARN };
+        let lowest = if self.ours.contains(&krate) {
+            self.level
+        } else {
+            Level::WARN
+        };
         *metadata.level() <= lowest.min(self.level)
     }
 }
@@ -80,7 +89,9 @@ fn to_line(event: &Event<'_>, now: Timestamp) -> String {
     event.record(&mut fields);
     let mut line = fields.0;
     let message = line.remove("message").unwrap_or_default();
-    let message = message.as_str().map_or_else(|| message.to_string(), str::to_owned);
+    let message = message
+        .as_str()
+        .map_or_else(|| message.to_string(), str::to_owned);
     let level = event.metadata().level().as_str().to_ascii_lowercase();
     line.insert("@level".to_owned(), level.into());
     line.insert("@message".to_owned(), message.into());
@@ -101,7 +112,9 @@ fn cut(line: &str) -> String {
         if let Value::String(text) = value
             && text.len() > CUT_FIELD_BYTES
         {
-            let end = (0..=CUT_FIELD_BYTES).rev().find(|end| text.is_char_boundary(*end));
+            let end = (0..=CUT_FIELD_BYTES)
+                .rev()
+                .find(|end| text.is_char_boundary(*end));
             text.truncate(end.unwrap_or(0));
             text.push('…');
         }

@@ -46,7 +46,10 @@ impl PanelQuery {
         scrape_interval_ms: Option<i64>,
     ) -> Result<Self, PanelQueryError> {
         let ref_id = || query.ref_id.clone();
-        let malformed = |reason: String| PanelQueryError::Malformed { ref_id: ref_id(), reason };
+        let malformed = |reason: String| PanelQueryError::Malformed {
+            ref_id: ref_id(),
+            reason,
+        };
         let json: Map<String, Value> = match serde_json::from_slice(&query.json) {
             Ok(Value::Object(map)) => map,
             Ok(_) => return Err(malformed("it is another JSON value".to_owned())),
@@ -57,9 +60,14 @@ impl PanelQuery {
         if expr.trim().is_empty() {
             return Err(PanelQueryError::Empty { ref_id: ref_id() });
         }
-        let time_range = query.time_range.as_ref().map_or(TimeRange { start: 0, end: 0 }, |range| {
-            TimeRange { start: range.from_epoch_ms, end: range.to_epoch_ms }
-        });
+        let time_range =
+            query
+                .time_range
+                .as_ref()
+                .map_or(TimeRange { start: 0, end: 0 }, |range| TimeRange {
+                    start: range.from_epoch_ms,
+                    end: range.to_epoch_ms,
+                });
         Ok(Self {
             question: Question {
                 expr,
@@ -107,9 +115,10 @@ impl Lenient<'_> {
 
     fn integer(&self, key: &str) -> i64 {
         match self.0.get(key) {
-            Some(Value::Number(number)) => {
-                number.as_i64().or_else(|| number.as_f64().map(|n| n as i64)).unwrap_or(0)
-            }
+            Some(Value::Number(number)) => number
+                .as_i64()
+                .or_else(|| number.as_f64().map(|n| n as i64))
+                .unwrap_or(0),
             Some(Value::String(text)) => text.trim().parse::<f64>().map_or(0, |n| n as i64),
             _ => 0,
         }
@@ -135,11 +144,18 @@ impl Lenient<'_> {
         let mut expr = self.selector(metric);
         let function = self.text("function");
         if !function.is_empty() && function != "none" {
-            let window = if is_over_range(&function) { "[$__rate_interval]" } else { "" };
+            let window = if is_over_range(&function) {
+                "[$__rate_interval]"
+            } else {
+                ""
+            };
             expr = format!("{function}({expr}{window})");
         }
         let aggregation = self.text("aggregation");
-        if matches!(aggregation.as_str(), "avg" | "sum" | "min" | "max" | "count") {
+        if matches!(
+            aggregation.as_str(),
+            "avg" | "sum" | "min" | "max" | "count"
+        ) {
             expr = format!("{aggregation}({expr})");
         }
         Some(expr)
@@ -148,7 +164,9 @@ impl Lenient<'_> {
     fn selector(&self, metric: &str) -> String {
         let is_plain = |name: &str| {
             let letter = |b: u8| b.is_ascii_alphabetic() || b == b'_' || b == b':';
-            name.bytes().enumerate().all(|(i, b)| letter(b) || (i > 0 && b.is_ascii_digit()))
+            name.bytes()
+                .enumerate()
+                .all(|(i, b)| letter(b) || (i > 0 && b.is_ascii_digit()))
         };
         let mut parts = Vec::new();
         if !is_plain(metric) {
@@ -156,13 +174,23 @@ impl Lenient<'_> {
         }
         if let Some(Value::Object(labels)) = self.0.get("labels") {
             for (name, value) in labels {
-                let Some(value) = value.as_str() else { continue };
-                let name = if is_plain(name) { name.clone() } else { quote(name) };
+                let Some(value) = value.as_str() else {
+                    continue;
+                };
+                let name = if is_plain(name) {
+                    name.clone()
+                } else {
+                    quote(name)
+                };
                 parts.push(format!("{name}={}", quote(value)));
             }
         }
         let name = if is_plain(metric) { metric } else { "" };
-        if parts.is_empty() { name.to_owned() } else { format!("{name}{{{}}}", parts.join(",")) }
+        if parts.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{name}{{{}}}", parts.join(","))
+        }
     }
 }
 
@@ -176,7 +204,12 @@ fn is_over_range(function: &str) -> bool {
 }
 
 fn quote(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+    format!(
+        "\"{}\"",
+        text.replace('\\', "\\\\")
+            .replace('"', "\\\"")
+            .replace('\n', "\\n")
+    )
 }
 
 #[cfg(test)]
@@ -217,7 +250,10 @@ mod tests {
     fn the_expression_is_found_under_each_of_its_names() {
         assert_eq!(expr(json!({"expr": "a", "queryText": "b"})), "a");
         assert_eq!(expr(json!({"expr": " ", "queryText": "b"})), "b");
-        assert_eq!(expr(json!({"metricName": "up", "aggregation": "sum"})), "sum(up)");
+        assert_eq!(
+            expr(json!({"metricName": "up", "aggregation": "sum"})),
+            "sum(up)"
+        );
         assert_eq!(
             expr(json!({
                 "metricName": "http_requests_total",
@@ -225,7 +261,7 @@ mod tests {
                 "function": "rate",
                 "aggregation": "avg",
             })),
-            r#"avg(rate(http_requests_total{status="5\"0\\0","a.b"="c"}[$__rate_interval]))"#
+            r#"avg(rate(http_requests_total{"a.b"="c",status="5\"0\\0"}[$__rate_interval]))"#
         );
         assert_eq!(expr(json!({"metricName": "my.metric"})), r#"{"my.metric"}"#);
     }

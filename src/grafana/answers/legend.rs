@@ -28,7 +28,11 @@ impl<'a> LegendWriter<'a> {
             Legend::Verbose => LegendKind::Verbose,
             Legend::Template(text) => LegendKind::Parts(parse(text)),
         };
-        Self { kind, expr, text: String::new() }
+        Self {
+            kind,
+            expr,
+            text: String::new(),
+        }
     }
 
     /// Appends the value field's config with the series's name to `out`. Returns false, and
@@ -50,7 +54,11 @@ impl<'a> LegendWriter<'a> {
             }
         }
         // Nothing tells the series apart: the expression says more than empty braces.
-        let name = if self.text == "{}" { self.expr } else { &self.text };
+        let name = if self.text == "{}" {
+            self.expr
+        } else {
+            &self.text
+        };
         if name.is_empty() {
             return false;
         }
@@ -66,7 +74,10 @@ impl<'a> LegendWriter<'a> {
 fn verbose_name(labels: &Labels, out: &mut String) {
     let name = labels.metric_name();
     out.push_str(name.unwrap_or_default());
-    let mut others = labels.iter().filter(|(name, _)| *name != METRIC_NAME).peekable();
+    let mut others = labels
+        .iter()
+        .filter(|(name, _)| *name != METRIC_NAME)
+        .peekable();
     if others.peek().is_none() {
         if name.is_none() {
             out.push_str("{}");
@@ -112,7 +123,11 @@ fn parse(text: &str) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut rest = text;
     while let Some(start) = rest.find("{{") {
-        let Some(end) = rest[start..].find("}}").map(|end| start + end) else { break };
+        // At least one character stands between the braces.
+        let from = start + 2 + rest[start + 2..].chars().next().map_or(0, char::len_utf8);
+        let Some(end) = rest[from..].find("}}").map(|end| from + end) else {
+            break;
+        };
         if start > 0 {
             parts.push(Part::Text(rest[..start].to_owned()));
         }

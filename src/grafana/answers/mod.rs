@@ -35,14 +35,19 @@ pub(crate) fn push_answer(
 ) -> Result<(), FrameError> {
     let metas = Metas::new(answer, asked);
     match &answer.result {
-        QueryResult::Matrix(series) if series.is_empty() => push_empty(frames, answer, asked, &metas),
+        QueryResult::Matrix(series) if series.is_empty() => {
+            push_empty(frames, answer, asked, &metas)
+        }
         QueryResult::Vector(samples) if samples.is_empty() => {
             push_empty(frames, answer, asked, &metas)
         }
         QueryResult::Matrix(series) => push_matrix(frames, series, asked, &metas),
         QueryResult::Vector(samples) => push_vector(frames, samples, asked, &metas),
         QueryResult::Scalar(sample) => {
-            let scalar = InstantSample { labels: Labels::empty(), sample: *sample };
+            let scalar = InstantSample {
+                labels: Labels::empty(),
+                sample: *sample,
+            };
             push_vector(frames, &[scalar], asked, &metas)
         }
         QueryResult::String { time, value } => frames.push(&Frame {
@@ -81,7 +86,11 @@ fn push_empty(
 ) -> Result<(), FrameError> {
     let has_notices = !answer.warnings.is_empty() || !answer.infos.is_empty();
     frames.push(&Frame {
-        name: if has_notices { "Warnings".to_owned() } else { String::new() },
+        name: if has_notices {
+            "Warnings".to_owned()
+        } else {
+            String::new()
+        },
         ref_id: asked.ref_id.to_owned(),
         meta: Some(metas.first.clone()),
         fields: Vec::new(),
@@ -96,7 +105,12 @@ fn push_matrix(
 ) -> Result<(), FrameError> {
     let mut writer = SeriesWriter::new(asked, metas);
     for series in series {
-        writer.push(frames, &series.labels, series.times.clone(), series.values.clone())?;
+        writer.push(
+            frames,
+            &series.labels,
+            series.times.clone(),
+            series.values.clone(),
+        )?;
     }
     Ok(())
 }
@@ -115,7 +129,12 @@ fn push_vector(
         if times.first() != Some(&sample.time) {
             times = vec![sample.time].into();
         }
-        writer.push(frames, labels, times.clone(), values.slice(index..index + 1))?;
+        writer.push(
+            frames,
+            labels,
+            times.clone(),
+            values.slice(index..index + 1),
+        )?;
     }
     Ok(())
 }
@@ -232,8 +251,14 @@ impl Metas {
             custom.insert("stats".to_owned(), stats.into());
         }
         meta.insert("custom".to_owned(), custom.into());
-        meta.insert("executedQueryString".to_owned(), executed_query(asked).into());
-        Self { first: Value::Object(meta).to_string(), rest }
+        meta.insert(
+            "executedQueryString".to_owned(),
+            executed_query(asked).into(),
+        );
+        Self {
+            first: Value::Object(meta).to_string(),
+            rest,
+        }
     }
 }
 
@@ -254,7 +279,19 @@ fn statistics(statistics: &Statistics) -> Map<String, Value> {
 
 /// What the query inspector shows, and annotations read the step from.
 fn executed_query(asked: &Asked<'_>) -> String {
-    format!("Expr: {}\nStep: {}", asked.expr, query::format_go_duration(asked.step_ms))
+    format!(
+        "Expr: {}\nStep: {}",
+        asked.expr,
+        query::format_go_duration(asked.step_ms)
+    )
+}
+
+/// Labels as a JSON value.
+pub(crate) fn labels_json(labels: &Labels) -> Value {
+    labels
+        .iter()
+        .map(|(name, value)| (name.to_owned(), Value::from(value)))
+        .collect()
 }
 
 /// Labels as a JSON object, in the order of their names.

@@ -1,9 +1,7 @@
 //! Frames of any shape, written by arrow: the rare ones, and the oracle of the fast ones.
 
 use super::FrameError;
-use arrow_array::{
-    ArrayRef, Float64Array, Int8Array, RecordBatch, StringArray, TimestampNanosecondArray,
-};
+use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampNanosecondArray};
 use arrow_ipc::writer::FileWriter;
 use arrow_schema::{DataType, Schema, TimeUnit};
 use bytes::Bytes;
@@ -41,7 +39,6 @@ pub(crate) enum Values {
     Time(Column<i64>),
     Float(Column<f64>),
     Text(Vec<String>),
-    Int8(Vec<i8>),
 }
 
 impl Values {
@@ -50,7 +47,6 @@ impl Values {
             Self::Time(values) => values.len(),
             Self::Float(values) => values.len(),
             Self::Text(values) => values.len(),
-            Self::Int8(values) => values.len(),
         }
     }
 
@@ -59,7 +55,6 @@ impl Values {
             Self::Time(_) => DataType::Timestamp(TimeUnit::Nanosecond, None),
             Self::Float(_) => DataType::Float64,
             Self::Text(_) => DataType::Utf8,
-            Self::Int8(_) => DataType::Int8,
         }
     }
 
@@ -70,7 +65,6 @@ impl Values {
             )),
             Self::Float(values) => Arc::new(Float64Array::from_iter_values(values.iter().copied())),
             Self::Text(values) => Arc::new(StringArray::from_iter_values(values)),
-            Self::Int8(values) => Arc::new(Int8Array::from_iter_values(values.iter().copied())),
         }
     }
 }

@@ -152,7 +152,7 @@ fn columns_of_different_length_are_refused() {
                 name: "b".into(),
                 labels: None,
                 config: None,
-                values: Values::Int8(vec![1]),
+                values: Values::Float(vec![1.0].into()),
             },
         ],
         ..Frame::default()

@@ -42,9 +42,14 @@ impl<'a> Keys<'a> {
     }
 
     pub(crate) fn count(&self, key: &str, least: u64) -> Result<Option<u64>, SettingsError> {
-        let expected =
-            if least == 0 { "a whole number from 0" } else { "a whole number from 1" };
-        let Some(value) = self.value(key) else { return Ok(None) };
+        let expected = if least == 0 {
+            "a whole number from 0"
+        } else {
+            "a whole number from 1"
+        };
+        let Some(value) = self.value(key) else {
+            return Ok(None);
+        };
         let number = match value {
             Value::Number(number) => number.as_u64(),
             Value::String(text) if text.is_empty() => return Ok(None),
@@ -60,7 +65,9 @@ impl<'a> Keys<'a> {
     /// A duration as Prometheus writes it, or a bare number of seconds; longer than zero.
     pub(crate) fn duration_ms(&self, key: &str) -> Result<Option<i64>, SettingsError> {
         const EXPECTED: &str = "a duration such as 15s or 1m30s, or a number of seconds";
-        let Some(value) = self.value(key) else { return Ok(None) };
+        let Some(value) = self.value(key) else {
+            return Ok(None);
+        };
         let seconds_to_ms = |seconds: f64| {
             let ms = seconds * 1_000.0;
             (ms.is_finite() && ms < i64::MAX as f64).then_some(ms as i64)
@@ -70,7 +77,9 @@ impl<'a> Keys<'a> {
             Value::String(text) if text.trim().is_empty() => return Ok(None),
             Value::String(text) => {
                 let text = text.trim();
-                parse_duration(text).ok().or_else(|| text.parse().ok().and_then(seconds_to_ms))
+                parse_duration(text)
+                    .ok()
+                    .or_else(|| text.parse().ok().and_then(seconds_to_ms))
             }
             _ => None,
         };
@@ -81,28 +90,44 @@ impl<'a> Keys<'a> {
     }
 
     pub(crate) fn duration(&self, key: &str) -> Result<Option<Duration>, SettingsError> {
-        Ok(self.duration_ms(key)?.map(|ms| Duration::from_millis(ms.unsigned_abs())))
+        Ok(self
+            .duration_ms(key)?
+            .map(|ms| Duration::from_millis(ms.unsigned_abs())))
     }
 
     pub(crate) fn texts(&self, key: &str) -> Result<Vec<String>, SettingsError> {
         const EXPECTED: &str = "a list of texts";
-        let Some(value) = self.value(key) else { return Ok(Vec::new()) };
-        let Value::Array(list) = value else { return Err(wrong_value(key, value, EXPECTED)) };
+        let Some(value) = self.value(key) else {
+            return Ok(Vec::new());
+        };
+        let Value::Array(list) = value else {
+            return Err(wrong_value(key, value, EXPECTED));
+        };
         list.iter()
             .map(|entry| {
-                entry.as_str().map(str::to_owned).ok_or_else(|| wrong_value(key, entry, EXPECTED))
+                entry
+                    .as_str()
+                    .map(str::to_owned)
+                    .ok_or_else(|| wrong_value(key, entry, EXPECTED))
             })
             .collect()
     }
 
     /// A secret that is not empty.
     pub(crate) fn secret(&self, key: &str) -> Option<Secret> {
-        self.secrets.get(key).filter(|secret| !secret.is_empty()).cloned()
+        self.secrets
+            .get(key)
+            .filter(|secret| !secret.is_empty())
+            .cloned()
     }
 }
 
 pub(super) fn wrong(key: &str, found: &str, expected: &'static str) -> SettingsError {
-    SettingsError::Wrong { key: key.to_owned(), found: format!("{found:?}"), expected }
+    SettingsError::Wrong {
+        key: key.to_owned(),
+        found: format!("{found:?}"),
+        expected,
+    }
 }
 
 fn wrong_value(key: &str, found: &Value, expected: &'static str) -> SettingsError {
@@ -111,5 +136,9 @@ fn wrong_value(key: &str, found: &Value, expected: &'static str) -> SettingsErro
         Value::Object(_) => "an object".to_owned(),
         plain => plain.to_string(),
     };
-    SettingsError::Wrong { key: key.to_owned(), found, expected }
+    SettingsError::Wrong {
+        key: key.to_owned(),
+        found,
+        expected,
+    }
 }

@@ -50,6 +50,8 @@ pub struct InstanceSettings {
     pub id: InstanceId,
     /// The data source's name, for people.
     pub name: String,
+    /// When the settings were last changed, in milliseconds since the epoch.
+    pub updated_ms: i64,
     /// `timeInterval`: how often samples are scraped, in milliseconds.
     pub scrape_interval_ms: Option<i64>,
     /// Which engine answers, and its own settings.
@@ -91,14 +93,20 @@ pub struct HostSettings {
 impl InstanceId {
     pub(crate) fn of(context: &PluginContext) -> Result<Self, SettingsError> {
         let instance = instance_of(context)?;
-        Ok(Self { org_id: context.org_id, uid: instance.uid.clone() })
+        Ok(Self {
+            org_id: context.org_id,
+            uid: instance.uid.clone(),
+        })
     }
 }
 
 pub(crate) fn instance_of(
     context: &PluginContext,
 ) -> Result<&DataSourceInstanceSettings, SettingsError> {
-    context.data_source_instance_settings.as_ref().ok_or(SettingsError::Missing)
+    context
+        .data_source_instance_settings
+        .as_ref()
+        .ok_or(SettingsError::Missing)
 }
 
 impl InstanceSettings {
@@ -120,7 +128,9 @@ impl InstanceSettings {
             .find(|url| !url.is_empty())
             .unwrap_or_default()
             .to_owned();
-        let basic_auth_user = instance.basic_auth_enabled.then(|| instance.basic_auth_user.clone());
+        let basic_auth_user = instance
+            .basic_auth_enabled
+            .then(|| instance.basic_auth_user.clone());
         let scrape_interval_ms = keys.duration_ms("timeInterval")?;
         let is_remote = match keys.text("engine")? {
             None | Some("" | "embedded") => false,
@@ -131,10 +141,21 @@ impl InstanceSettings {
             let settings = remote::parse(&keys, url, basic_auth_user, host)?;
             EngineSettings::Remote(Box::new(settings))
         } else {
-            EngineSettings::Embedded(EmbeddedSettings { url, basic_auth_user, json, secrets })
+            EngineSettings::Embedded(EmbeddedSettings {
+                url,
+                basic_auth_user,
+                json,
+                secrets,
+            })
         };
         let id = InstanceId::of(context)?;
-        Ok(Self { id, name: instance.name.clone(), scrape_interval_ms, engine })
+        Ok(Self {
+            id,
+            name: instance.name.clone(),
+            updated_ms: instance.last_updated_ms,
+            scrape_interval_ms,
+            engine,
+        })
     }
 }
 
@@ -146,7 +167,9 @@ fn parse_json(bytes: &[u8]) -> Result<Map<String, Value>, SettingsError> {
     match serde_json::from_slice(bytes) {
         Ok(Value::Object(map)) => Ok(map),
         Ok(Value::Null) => Ok(Map::new()),
-        Ok(_) => Err(SettingsError::Malformed("it is another JSON value".to_owned())),
+        Ok(_) => Err(SettingsError::Malformed(
+            "it is another JSON value".to_owned(),
+        )),
         Err(error) => Err(SettingsError::Malformed(error.to_string())),
     }
 }
@@ -231,7 +254,10 @@ mod tests {
         assert_eq!(settings.query_timeout, Some(Duration::from_secs(60)));
         assert_eq!(settings.custom_query_parameters, "max_source_resolution=5m");
         assert_eq!(settings.kind, Some(ServerKind::Mimir));
-        assert_eq!(settings.incremental.unwrap().overlap, Duration::from_secs(300));
+        assert_eq!(
+            settings.incremental.unwrap().overlap,
+            Duration::from_secs(300)
+        );
         assert!(settings.series_endpoint && settings.tls.skip_verify && settings.forward_oauth);
         assert_eq!(settings.series_limit, 100);
         assert_eq!(settings.keep_cookies, ["session"]);
@@ -257,7 +283,10 @@ mod tests {
     #[test]
     fn a_wrong_value_names_its_key_and_what_may_stand_there() {
         for (json, message) in [
-            (json!({"engine": "magic"}), r#"setting engine: "magic" is not embedded or remote"#),
+            (
+                json!({"engine": "magic"}),
+                r#"setting engine: "magic" is not embedded or remote"#,
+            ),
             (
                 json!({"engine": "remote", "timeInterval": "soon"}),
                 "setting timeInterval: \"soon\" is not a duration such as 15s or 1m30s, or a \
@@ -286,8 +315,15 @@ mod tests {
         let mut broken = context(&json!({}), &[]);
         let instance = broken.data_source_instance_settings.as_mut().unwrap();
         instance.json_data = b"{\"engine\": ".to_vec().into();
-        let error = InstanceSettings::parse(&broken, &HostSettings::default()).err().unwrap();
-        assert!(error.to_string().starts_with("jsonData is not a JSON object: EOF"), "{error}");
+        let error = InstanceSettings::parse(&broken, &HostSettings::default())
+            .err()
+            .unwrap();
+        assert!(
+            error
+                .to_string()
+                .starts_with("jsonData is not a JSON object: EOF"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -302,6 +338,9 @@ mod tests {
             panic!("not remote");
         };
         let proxy = settings.proxy.unwrap();
-        assert_eq!((proxy.url.as_str(), proxy.except.as_str()), ("http://plain:3128", "localhost"));
+        assert_eq!(
+            (proxy.url.as_str(), proxy.except.as_str()),
+            ("http://plain:3128", "localhost")
+        );
     }
 }

@@ -23,19 +23,24 @@ pub(super) fn parse(
         url,
         method: method(keys)?,
         query_timeout: keys.duration("queryTimeout")?,
-        custom_query_parameters: keys.text("customQueryParameters")?.unwrap_or_default().to_owned(),
+        custom_query_parameters: keys
+            .text("customQueryParameters")?
+            .unwrap_or_default()
+            .to_owned(),
         basic_auth: basic_auth_user.map(|user| BasicAuth {
             user,
-            password: keys.secret("basicAuthPassword").unwrap_or_else(|| {
-                series::Secret::new(String::new())
-            }),
+            password: keys
+                .secret("basicAuthPassword")
+                .unwrap_or_else(|| series::Secret::new(String::new())),
         }),
         bearer: keys.secret("apiKey"),
         tls: tls(keys)?,
         headers: headers(keys)?,
         forward_oauth: keys.switch("oauthPassThru")?,
         keep_cookies: keys.texts("keepCookies")?,
-        connect_timeout: keys.duration("connectTimeout")?.unwrap_or(defaults.connect_timeout),
+        connect_timeout: keys
+            .duration("connectTimeout")?
+            .unwrap_or(defaults.connect_timeout),
         compression: compression(keys)?,
         max_concurrent_queries: keys
             .count("maxConcurrentQueries", 1)?
@@ -51,9 +56,14 @@ pub(super) fn parse(
         at_bound: at_bound(keys)?,
         incremental: incremental(keys)?,
         kind: kind(keys)?,
-        version: keys.text("prometheusVersion")?.filter(|v| !v.is_empty()).map(str::to_owned),
+        version: keys
+            .text("prometheusVersion")?
+            .filter(|v| !v.is_empty())
+            .map(str::to_owned),
         series_endpoint: keys.switch("seriesEndpoint")?,
-        series_limit: keys.count("seriesLimit", 0)?.map_or(defaults.series_limit, size),
+        series_limit: keys
+            .count("seriesLimit", 0)?
+            .map_or(defaults.series_limit, size),
     })
 }
 
@@ -75,7 +85,10 @@ fn tls(keys: &Keys<'_>) -> Result<TlsSettings, SettingsError> {
         client_cert: secret_if(has_client, "tlsClientCert"),
         client_key: secret_if(has_client, "tlsClientKey"),
         skip_verify: keys.switch("tlsSkipVerify")?,
-        server_name: keys.text("serverName")?.filter(|name| !name.is_empty()).map(str::to_owned),
+        server_name: keys
+            .text("serverName")?
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned),
     })
 }
 
@@ -83,7 +96,9 @@ fn headers(keys: &Keys<'_>) -> Result<Vec<(String, series::Secret)>, SettingsErr
     let mut headers = Vec::new();
     let mut missing = 0;
     for number in 1.. {
-        let name = keys.text(&format!("httpHeaderName{number}"))?.unwrap_or_default();
+        let name = keys
+            .text(&format!("httpHeaderName{number}"))?
+            .unwrap_or_default();
         if name.is_empty() {
             missing += 1;
             if missing > HEADER_GAP {
@@ -118,10 +133,14 @@ fn incremental(keys: &Keys<'_>) -> Result<Option<Incremental>, SettingsError> {
     // Wrong values are named even while the switch is off.
     let defaults = Incremental::default();
     let settings = Incremental {
-        overlap: keys.duration("incrementalQueryOverlapWindow")?.unwrap_or(defaults.overlap),
+        overlap: keys
+            .duration("incrementalQueryOverlapWindow")?
+            .unwrap_or(defaults.overlap),
         max_bytes: keys
             .count("cacheBytes", 0)?
-            .map_or(defaults.max_bytes, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
+            .map_or(defaults.max_bytes, |bytes| {
+                usize::try_from(bytes).unwrap_or(usize::MAX)
+            }),
     };
     Ok(keys.switch("incrementalQuerying")?.then_some(settings))
 }
@@ -143,8 +162,18 @@ fn kind(keys: &Keys<'_>) -> Result<Option<ServerKind>, SettingsError> {
 
 /// The proxy that the host's variables name for this URL's scheme.
 fn proxy(url: &str, host: &HostSettings) -> Option<Proxy> {
-    let is_https = url.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https://"));
-    let proxy = if is_https { &host.https_proxy } else { &host.http_proxy };
+    let is_https = url
+        .get(..8)
+        .is_some_and(|start| start.eq_ignore_ascii_case("https://"));
+    let proxy = if is_https {
+        &host.https_proxy
+    } else {
+        &host.http_proxy
+    };
     let url = proxy.clone().filter(|url| !url.is_empty())?;
-    Some(Proxy { url, except: host.no_proxy.clone(), auth: None })
+    Some(Proxy {
+        url,
+        except: host.no_proxy.clone(),
+        auth: None,
+    })
 }

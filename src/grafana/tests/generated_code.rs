@@ -2,6 +2,12 @@
 //!
 //! `HEADWATER_REGENERATE=1 cargo test -p grafana --test generated_code` writes it anew.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test, started by a person"
+)]
+
 use std::path::{Path, PathBuf};
 
 /// Compiles the `.proto` files without protoc and returns the generated files by name.
