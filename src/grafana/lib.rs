@@ -14,6 +14,7 @@ mod diagnostics;
 mod resource;
 mod stream;
 
+mod faults;
 mod forwarded;
 mod instances;
 mod metrics;
@@ -27,6 +28,7 @@ mod frames;
 mod proto;
 mod response;
 
+pub use faults::Faults;
 pub use instances::OpenEngine;
 pub use launch::{Endpoint, Launch, LaunchError};
 pub use log::{GrafanaLog, parse_level};
