@@ -49,17 +49,14 @@ func Build() error {
 		"arm64": "aarch64-unknown-linux-gnu",
 	}[runtime.GOARCH]
 	arguments := []string{"build", "--release", "--locked", "--bin", executable}
-	built := filepath.Join("target", "release", executable)
+	built := filepath.Join(targetDirectory(), "release", executable)
 	environment := map[string]string{}
 	if runtime.GOOS == "linux" && triple != "" {
 		// Grafana's image has no libgcc_s. Naming the target keeps the flag away from build
 		// scripts and procedural macros, which cannot be static.
 		arguments = append(arguments, "--target", triple)
 		environment["RUSTFLAGS"] = "-C target-feature=+crt-static"
-		built = filepath.Join("target", triple, "release", executable)
-	}
-	if directory := os.Getenv("CARGO_TARGET_DIR"); directory != "" {
-		built = strings.Replace(built, "target", directory, 1)
+		built = filepath.Join(targetDirectory(), triple, "release", executable)
 	}
 	if runtime.GOOS == "windows" {
 		built += ".exe"
@@ -185,16 +182,34 @@ func FrontendCheck() error {
 // Host builds the plugin, starts it as Grafana does and checks it from there.
 func Host() error {
 	mg.Deps(Build)
+	if err := sh.RunV("cargo", "build", "--locked", "--bin", executable); err != nil {
+		return err
+	}
 	return onBinary("test", "-count=1", "./...")
 }
 
-// onBinary runs `go` in the host's module with the binary of dist/ under test.
+// onBinary runs `go` in the host's module with the binary of dist/ under test, and beside it
+// the debug build, which alone makes mistakes on request.
 func onBinary(arguments ...string) error {
-	under, err := filepath.Abs(binary())
-	if err != nil {
-		return err
+	environment := map[string]string{}
+	for variable, file := range map[string]string{
+		"HEADWATER_BIN":       binary(),
+		"HEADWATER_DEBUG_BIN": filepath.Join(targetDirectory(), "debug", executable),
+	} {
+		path, err := filepath.Abs(file)
+		if err != nil {
+			return err
+		}
+		environment[variable] = path
 	}
-	return sh.RunWithV(map[string]string{"HEADWATER_BIN": under}, "go", append([]string{"-C", hostTests}, arguments...)...)
+	return sh.RunWithV(environment, "go", append([]string{"-C", hostTests}, arguments...)...)
+}
+
+func targetDirectory() string {
+	if directory := os.Getenv("CARGO_TARGET_DIR"); directory != "" {
+		return directory
+	}
+	return "target"
 }
 
 // Bench prints the project's figures: benchmarks of the rooms, then of the whole process.

@@ -267,7 +267,7 @@ func TestTheLegendNamesTheSeries(t *testing.T) {
 
 func TestOneBadQueryLeavesTheOthersAlone(t *testing.T) {
 	up := startUpstream(t)
-	p := start(t, launch{})
+	p := start(t, launch{faults: true})
 	for name, bad := range map[string]*pluginv2.DataQuery{
 		"cut off":       rawQuery("C", []byte(`{"expr": "up"`)),
 		"no JSON":       rawQuery("C", []byte("\xff\xfe")),
@@ -487,7 +487,7 @@ func TestALargeAnswerArrivesWhole(t *testing.T) {
 
 func TestAPanicInAQueryFailsThatQueryAlone(t *testing.T) {
 	up := startUpstream(t)
-	p := start(t, launch{})
+	p := start(t, launch{faults: true})
 	for range 3 {
 		answers := p.ask(remote(up.URL), query("A", map[string]any{"expr": "headwater_test_panic()"}), query("B", map[string]any{"expr": "up"}))
 		if got := answers["A"]; got.err == "" || got.status != 500 || got.source != "plugin" {
