@@ -105,7 +105,7 @@ func TestSettingsChangeUnderLoad(t *testing.T) {
 	}
 	eventually(t, "nothing stays in flight", func() bool { return p.gauge(queriesInFlight) == 0 })
 	// One data source is one instance, however often it was changed.
-	if got := p.gauge("headwater_data_sources"); got != 1 {
-		t.Errorf("headwater_data_sources is %v, want 1", got)
+	if got := p.gauge("headwater_instances"); got != 1 {
+		t.Errorf("headwater_instances is %v, want 1", got)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/grafana/grafana-plugin-sdk-go/data"
 	"github.com/grafana/grafana-plugin-sdk-go/genproto/pluginv2"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -94,12 +93,20 @@ func TestAStreamSendsFramesAndEndsWithItsLastSubscriber(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var frame data.Frame
+		// Grafana passes the packet on to the browser as it is.
+		var frame struct {
+			Schema struct{ Fields []struct{ Name, Type string } }
+			Data   struct{ Values [][]any }
+		}
 		if err := json.Unmarshal(packet.Data, &frame); err != nil {
 			t.Fatalf("no JSON frame: %v\n%s", err, packet.Data)
 		}
-		if len(frame.Fields) < 2 || frame.Fields[0].Type() != data.FieldTypeTime {
-			t.Errorf("fields of the frame: %s", packet.Data)
+		fields, values := frame.Schema.Fields, frame.Data.Values
+		if len(fields) != 3 || fields[0].Type != "time" || fields[1].Type != "number" || len(values) != 3 {
+			t.Fatalf("want a time and one number for each of two series: %s", packet.Data)
+		}
+		if len(values[0]) != 1 || values[1][0] != 1.0 || values[2][0] != 1.0 {
+			t.Errorf("want one row of ones: %s", packet.Data)
 		}
 		if got := p.gauge(streamsRunning); got != 1 {
 			t.Errorf("%s is %v while one stream runs", streamsRunning, got)
