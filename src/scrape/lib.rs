@@ -1,1 +1,31 @@
-//! Room scrape.
+//! Fetches pages of metrics, when and from whom the settings say, and writes what they hold.
+//!
+//! Enters `exposition` and `series`. Knows nothing of the store behind [`series::Appender`], of
+//! queries or of Grafana.
+//! Start at [`Scraper::start`]; [`Settings`] says what is scraped, [`fetch_once`] asks one page.
+
+#[cfg(test)]
+mod app;
+mod clock;
+mod error;
+#[cfg(test)]
+mod fake;
+mod fetch;
+mod files;
+mod ingest;
+mod keys;
+mod relabel;
+mod schedule;
+mod settings;
+mod target;
+
+pub use clock::Clock;
+pub use error::{Error, Result};
+pub use fetch::{Page, fetch_once};
+pub use files::{DiskFiles, FILE_LIMIT, Files};
+pub use relabel::{RelabelAction, RelabelRule, relabel};
+pub use settings::{
+    Authorization, BasicAuth, Credential, DEFAULT_INTERVAL, DEFAULT_TIMEOUT, DnsRecord, DnsSource,
+    FileSource, HttpSettings, Job, Limits, Origin, SecretLookup, Settings, Source, TargetGroup,
+    TlsSettings,
+};

@@ -26,7 +26,7 @@ pub use duration::{DurationError, format_duration, parse_duration};
 pub use error::{Error, Result};
 pub use interrupt::Interrupt;
 pub use labels::{Labels, LabelsBuilder, LabelsError};
-pub use matcher::{MatchOp, Matcher, MatcherError};
+pub use matcher::{MatchOp, Matcher, MatcherError, anchored_regex};
 pub use metadata::{Metadata, MetricKind};
 pub use sample::{Exemplar, STALE_NAN, Sample, TimeRange, is_stale};
 pub use secret::Secret;
