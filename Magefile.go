@@ -49,17 +49,14 @@ func Build() error {
 		"arm64": "aarch64-unknown-linux-gnu",
 	}[runtime.GOARCH]
 	arguments := []string{"build", "--release", "--locked", "--bin", executable}
-	built := filepath.Join("target", "release", executable)
+	built := filepath.Join(targetDirectory(), "release", executable)
 	environment := map[string]string{}
 	if runtime.GOOS == "linux" && triple != "" {
 		// Grafana's image has no libgcc_s. Naming the target keeps the flag away from build
 		// scripts and procedural macros, which cannot be static.
 		arguments = append(arguments, "--target", triple)
 		environment["RUSTFLAGS"] = "-C target-feature=+crt-static"
-		built = filepath.Join("target", triple, "release", executable)
-	}
-	if directory := os.Getenv("CARGO_TARGET_DIR"); directory != "" {
-		built = strings.Replace(built, "target", directory, 1)
+		built = filepath.Join(targetDirectory(), triple, "release", executable)
 	}
 	if runtime.GOOS == "windows" {
 		built += ".exe"
@@ -79,7 +76,7 @@ func binary() string {
 	return filepath.Join(dist, name)
 }
 
-// Frontend installs the frontend's packages where they are missing and bundles it.
+// Frontend installs the frontend's packages where they are missing and bundles it into dist/.
 func Frontend() error {
 	mg.Deps(frontendPackages)
 	return npm("run", "build")
@@ -89,7 +86,10 @@ func npm(arguments ...string) error {
 	return sh.RunV("npm", append([]string{"--prefix", frontend}, arguments...)...)
 }
 
-// frontendPackages runs `npm ci` unless the lock file has been installed already.
+// frontendPackages installs what the lock file names unless that has been done already.
+//
+// `npm ci` would be stricter, but refuses the lock file where a registry lacks the optional
+// packages of other platforms; this takes the locked versions and leaves the file as it is.
 func frontendPackages() error {
 	if err := needs("npm", "install Node 20 or newer: https://nodejs.org"); err != nil {
 		return err
@@ -102,42 +102,24 @@ func frontendPackages() error {
 	if err == nil && !installed.ModTime().Before(locked.ModTime()) {
 		return nil
 	}
-	return npm("ci", "--no-audit", "--no-fund")
+	return npm("install", "--no-save", "--no-audit", "--no-fund")
 }
 
-// Dist lays out dist/ as Grafana wants a plugin: description, bundle, binary, licence.
+// Dist fills dist/ with all that Grafana wants of a plugin.
 func Dist() error {
-	mg.Deps(Versions)
-	mg.SerialDeps(clean, Frontend, Build)
-	bundle := filepath.Join(frontend, "dist")
-	if err := copyTree(bundle, dist); err != nil {
-		return err
-	}
-	for _, name := range []string{"plugin.json", "README.md", "LICENSE", "CHANGELOG.md"} {
-		if err := copyFile(name, filepath.Join(dist, name), 0o644); err != nil {
-			return err
-		}
-	}
-	for _, name := range []string{"plugin.json", "module.js", "img/logo.svg"} {
-		if _, err := os.Stat(filepath.Join(dist, name)); err != nil {
+	mg.SerialDeps(Versions, Frontend, Build)
+	return complete()
+}
+
+// complete fails when something is missing from dist/ that Grafana or a person looks for.
+func complete() error {
+	for _, name := range []string{"plugin.json", "module.js", "img/logo.svg", "README.md", "LICENSE", "CHANGELOG.md", filepath.Base(binary())} {
+		info, err := os.Stat(filepath.Join(dist, name))
+		if err != nil {
 			return fmt.Errorf("dist/ is not what Grafana wants: %w", err)
 		}
-	}
-	return nil
-}
-
-// clean empties dist/ without removing it: a Grafana may hold a link to it.
-func clean() error {
-	entries, err := os.ReadDir(dist)
-	if errors.Is(err, fs.ErrNotExist) {
-		return os.MkdirAll(dist, 0o755)
-	}
-	if err != nil {
-		return err
-	}
-	for _, entry := range entries {
-		if err := os.RemoveAll(filepath.Join(dist, entry.Name())); err != nil {
-			return err
+		if executable := info.Mode().Perm()&0o111 != 0; executable != (name == filepath.Base(binary())) {
+			return fmt.Errorf("dist/%s has mode %v", name, info.Mode())
 		}
 	}
 	return nil
@@ -145,8 +127,8 @@ func clean() error {
 
 // Check runs everything that CI runs; what fails fastest comes first.
 func Check() error {
-	mg.SerialDeps(Tools, Versions, Format, Lint, Rust, FrontendCheck, Dist, Host)
-	return nil
+	mg.SerialDeps(Tools, Versions, Format, Lint, Rust, FrontendCheck, Host)
+	return complete()
 }
 
 // Format fails when a Rust or Go file is not formatted.
@@ -191,37 +173,43 @@ func Rust() error {
 	return sh.RunV("cargo", "test", "--workspace", "--locked")
 }
 
-// FrontendCheck lints, type-checks and tests the frontend.
+// FrontendCheck lints, type-checks, tests and bundles the frontend.
 func FrontendCheck() error {
 	mg.Deps(frontendPackages)
-	for _, script := range []string{"lint", "typecheck", "test"} {
-		if err := npm("run", script); err != nil {
-			return err
-		}
-	}
-	return nil
+	return npm("run", "check")
 }
 
-// Host starts the binary of dist/ as Grafana does and checks it from there.
+// Host builds the plugin, starts it as Grafana does and checks it from there.
 func Host() error {
-	mg.Deps(builtBinary)
+	mg.Deps(Build)
+	if err := sh.RunV("cargo", "build", "--locked", "--bin", executable); err != nil {
+		return err
+	}
 	return onBinary("test", "-count=1", "./...")
 }
 
-func builtBinary() error {
-	if _, err := os.Stat(binary()); err == nil {
-		return nil
+// onBinary runs `go` in the host's module with the binary of dist/ under test, and beside it
+// the debug build, which alone makes mistakes on request.
+func onBinary(arguments ...string) error {
+	environment := map[string]string{}
+	for variable, file := range map[string]string{
+		"HEADWATER_BIN":       binary(),
+		"HEADWATER_DEBUG_BIN": filepath.Join(targetDirectory(), "debug", executable),
+	} {
+		path, err := filepath.Abs(file)
+		if err != nil {
+			return err
+		}
+		environment[variable] = path
 	}
-	return Build()
+	return sh.RunWithV(environment, "go", append([]string{"-C", hostTests}, arguments...)...)
 }
 
-// onBinary runs `go` in the host's module with the binary of dist/ under test.
-func onBinary(arguments ...string) error {
-	under, err := filepath.Abs(binary())
-	if err != nil {
-		return err
+func targetDirectory() string {
+	if directory := os.Getenv("CARGO_TARGET_DIR"); directory != "" {
+		return directory
 	}
-	return sh.RunWithV(map[string]string{"HEADWATER_BIN": under}, "go", append([]string{"-C", hostTests}, arguments...)...)
+	return "target"
 }
 
 // Bench prints the project's figures: benchmarks of the rooms, then of the whole process.
@@ -400,19 +388,6 @@ func needs(program, help string) error {
 		return fmt.Errorf("%s is missing: %s", program, help)
 	}
 	return nil
-}
-
-func copyTree(from, to string) error {
-	return filepath.WalkDir(from, func(file string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		inside, err := filepath.Rel(from, file)
-		if err != nil {
-			return err
-		}
-		return copyFile(file, filepath.Join(to, inside), 0o644)
-	})
 }
 
 // copyFile replaces the target as a whole: a plugin that is running keeps its old file.

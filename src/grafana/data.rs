@@ -13,6 +13,7 @@ use crate::response::{DataResponse, ErrorSource, QueryDataResponse, QueryError};
 use crate::status::query_error;
 use engine::{Context, Priority};
 use futures_util::FutureExt;
+use jiff::Timestamp;
 use query::{Kind, Question, RangeQuery, Resolved};
 use series::Interrupt;
 use std::panic::AssertUnwindSafe;
@@ -33,6 +34,7 @@ pub(crate) struct DataService {
     pub(crate) instances: Arc<Instances>,
     pub(crate) metrics: Metrics,
     pub(crate) faults: Faults,
+    pub(crate) now: fn() -> Timestamp,
 }
 
 /// What all queries of a request have in common.
@@ -84,6 +86,7 @@ impl Data for DataService {
             instance,
             context: Context {
                 interrupt,
+                now_ms: Some((self.now)().as_millisecond()),
                 deadline: deadline.map(|deadline| deadline.at.into_std()),
                 priority: if is_from_alert {
                     Priority::Alerting

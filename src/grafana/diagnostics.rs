@@ -10,6 +10,7 @@ use crate::proto::pluginv2::{
     CheckHealthRequest, CheckHealthResponse, CollectMetricsRequest, CollectMetricsResponse,
 };
 use engine::{Context, Health};
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 use series::Interrupt;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) struct DiagnosticsService {
     pub(crate) instances: Arc<Instances>,
     pub(crate) metrics: Metrics,
+    pub(crate) now: fn() -> Timestamp,
 }
 
 #[tonic::async_trait]
@@ -37,6 +39,7 @@ impl Diagnostics for DiagnosticsService {
         let interrupt = Interrupt::new();
         let context = Context {
             interrupt: interrupt.clone(),
+            now_ms: Some((self.now)().as_millisecond()),
             deadline: Some((Instant::now() + HEALTH_TIMEOUT).into_std()),
             forwarded: forwarded_headers(&request.headers),
             ..Context::default()

@@ -74,10 +74,12 @@ impl Plugin {
             instances: Arc::clone(&instances),
             metrics: metrics.clone(),
             faults,
+            now: self.now,
         };
         let diagnostics = DiagnosticsService {
             instances: Arc::clone(&instances),
             metrics: metrics.clone(),
+            now: self.now,
         };
         let resource = ResourceService {
             instances: Arc::clone(&instances),

@@ -72,9 +72,10 @@ func BenchmarkRangeQuery(b *testing.B) {
 		b.Run(strconv.Itoa(series)+"_series_21_points", func(b *testing.B) {
 			up := startUpstream(b)
 			p := start(b, launch{})
+			ds := remote(up.URL)
 			q := query("A", map[string]any{"expr": "many_" + strconv.Itoa(series), "range": true})
 			for b.Loop() {
-				if frames := good(b, p.ask(remote(up.URL), q), "A"); len(frames) != series {
+				if frames := good(b, p.ask(ds, q), "A"); len(frames) != series {
 					b.Fatalf("%d frames", len(frames))
 				}
 			}

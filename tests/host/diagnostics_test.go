@@ -123,7 +123,9 @@ func TestAWrongValueNamesItsKey(t *testing.T) {
 	} {
 		t.Run(key, func(t *testing.T) {
 			p := p.in(t)
-			got := p.health(remote(up.URL).with(key, value))
+			ds := remote(up.URL).with(key, value)
+			ds.secrets = map[string]string{"httpHeaderValue1": "x"}
+			got := p.health(ds)
 			if got.Status != failing || !strings.Contains(got.Message, key) {
 				t.Errorf("%s %q; want an error that names %s", got.Status, got.Message, key)
 			}

@@ -247,8 +247,8 @@ func TestAPersonWhoStartsThePluginIsToldWhatItIs(t *testing.T) {
 			if handshakeLine.MatchString(got.stdout) || strings.Contains(got.stdout, "|grpc") {
 				t.Errorf("a handshake was printed: %q", got.stdout)
 			}
-			for _, word := range []string{"Grafana", "Usage"} {
-				if !strings.Contains(strings.ToLower(got.all()), strings.ToLower(word)) {
+			for _, word := range []string{"Grafana", "gpx_headwater"} {
+				if !strings.Contains(got.all(), word) {
 					t.Errorf("the words for a person do not contain %q:\n%s", word, got.all())
 				}
 			}

@@ -200,13 +200,14 @@ func TestDescriptorsDoNotLeak(t *testing.T) {
 			p.ask(ds, query("A", map[string]any{"expr": "up"}), query("B", map[string]any{"expr": "fails_422"}), query("C", map[string]any{"expr": "hangs_up"}))
 			p.call(ds, "GET", "api/v1/labels", nil)
 			ctx, cancel := context.WithCancel(t.Context())
+			asked := make(chan error, 1)
 			go func() {
-				eventually(t, "the blocked query waits", func() bool { waiting, _ := up.state(); return waiting > 0 })
-				cancel()
+				_, err := p.data.QueryData(ctx, request(ds, query("A", map[string]any{"expr": "blocked"})))
+				asked <- err
 			}()
-			_, err := p.data.QueryData(ctx, request(ds, query("A", map[string]any{"expr": "blocked"})))
+			eventually(t, "the blocked query waits", func() bool { waiting, _ := up.state(); return waiting > 0 })
 			cancel()
-			if err == nil {
+			if err := <-asked; err == nil {
 				t.Fatalf("round %d: a blocked query was answered", i)
 			}
 			eventually(t, "the blocked query ends", func() bool { waiting, _ := up.state(); return waiting == 0 })

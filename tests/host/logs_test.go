@@ -93,7 +93,7 @@ func TestLogLinesAreWhatGrafanaReads(t *testing.T) {
 	for _, level := range []string{"", "debug", "trace"} {
 		t.Run("level "+level, func(t *testing.T) {
 			up := startUpstream(t)
-			p := start(t, launch{env: []string{"GF_PLUGIN_LOG_LEVEL=" + level}})
+			p := start(t, launch{faults: true, env: []string{"GF_PLUGIN_LOG_LEVEL=" + level}})
 			stir(t, p, remote(up.URL))
 			p.client.Kill()
 			checkLogLines(t, p)
@@ -103,7 +103,7 @@ func TestLogLinesAreWhatGrafanaReads(t *testing.T) {
 
 func TestAnErrorReachesGrafanaAsAnError(t *testing.T) {
 	up := startUpstream(t)
-	p := start(t, launch{})
+	p := start(t, launch{faults: true})
 	if _, err := p.tryCall(remote(up.URL), resourceCall{method: "GET", path: "test/panic"}); err != nil {
 		t.Logf("the call failed as it should: %v", err)
 	}
@@ -124,7 +124,7 @@ func TestASecretIsNeverLoggedOrAnswered(t *testing.T) {
 	up := startUpstream(t)
 	for _, level := range []string{"info", "debug", "trace"} {
 		t.Run(level, func(t *testing.T) {
-			p := start(t, launch{env: []string{"GF_PLUGIN_LOG_LEVEL=" + level, "RUST_LOG=" + level}})
+			p := start(t, launch{faults: true, env: []string{"GF_PLUGIN_LOG_LEVEL=" + level, "RUST_LOG=" + level}})
 			ds := remote(strings.Replace(up.URL, "http://", "http://user:s3cret-in-url@", 1)).
 				with("httpHeaderName1", "X-Token").with("tlsAuth", false)
 			ds.secrets = map[string]string{

@@ -3,7 +3,8 @@
 // grpcplugin, its nearly empty environment) and checks what Grafana relies on.
 //
 // Only public doors are used: the environment, stdin and stdout, the Unix socket, signals.
-// The binary is $HEADWATER_BIN, else the newest of target/release and target/debug.
+// The binary is $HEADWATER_BIN, else the newest of target/release and target/debug. Tests of
+// what a panic does need a debug build: $HEADWATER_DEBUG_BIN, else target/debug.
 package host
 
 import (
@@ -18,6 +19,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -44,23 +46,13 @@ const (
 // binary is the path of the plugin under test.
 func binary(tb testing.TB) string {
 	tb.Helper()
-	if path := os.Getenv("HEADWATER_BIN"); path != "" {
-		if _, err := os.Stat(path); err != nil {
-			tb.Fatalf("HEADWATER_BIN names no file: %v. Build it with `cargo build --release`.", err)
-		}
-		absolute, err := filepath.Abs(path)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		return absolute
+	if path, named := namedBinary(tb, "HEADWATER_BIN"); named {
+		return path
 	}
 	var newest string
 	var modified time.Time
 	for _, profile := range []string{"release", "debug"} {
-		path, err := filepath.Abs(filepath.Join("..", "..", "target", profile, "gpx_headwater"))
-		if err != nil {
-			tb.Fatal(err)
-		}
+		path := built(tb, profile)
 		if info, err := os.Stat(path); err == nil && info.ModTime().After(modified) {
 			newest, modified = path, info.ModTime()
 		}
@@ -71,6 +63,45 @@ func binary(tb testing.TB) string {
 	return newest
 }
 
+// debugBinary is the path of a debug build: only those make mistakes when asked to.
+func debugBinary(tb testing.TB) string {
+	tb.Helper()
+	if path, named := namedBinary(tb, "HEADWATER_DEBUG_BIN"); named {
+		return path
+	}
+	path := built(tb, "debug")
+	if _, err := os.Stat(path); err != nil {
+		tb.Fatal("no target/debug/gpx_headwater. Build it with `cargo build`, or name one in HEADWATER_DEBUG_BIN.")
+	}
+	return path
+}
+
+func namedBinary(tb testing.TB, variable string) (path string, named bool) {
+	tb.Helper()
+	path = os.Getenv(variable)
+	if path == "" {
+		return "", false
+	}
+	if _, err := os.Stat(path); err != nil {
+		tb.Fatalf("%s names no file: %v. Build it with `cargo build`.", variable, err)
+	}
+	return absolute(tb, path), true
+}
+
+func built(tb testing.TB, profile string) string {
+	tb.Helper()
+	return absolute(tb, filepath.Join("..", "..", "target", profile, "gpx_headwater"))
+}
+
+func absolute(tb testing.TB, path string) string {
+	tb.Helper()
+	path, err := filepath.Abs(path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return path
+}
+
 // grafanaEnvironment is all that a plugin sees of Grafana's own environment.
 func grafanaEnvironment() []string {
 	return []string{
@@ -79,9 +110,6 @@ func grafanaEnvironment() []string {
 		"GF_INSTANCE_USER_AGENT=Grafana/12.4.0",
 		"GF_INSTANCE_CONCURRENT_QUERY_LIMIT=10",
 		"GFAZPL_MANAGED_IDENTITY_ENABLED=false",
-		// Faults that only a test asks for: the resource `test/panic`, the query
-		// `headwater_test_panic()`.
-		"GF_PLUGIN_TEST_FAULTS=1",
 	}
 }
 
@@ -118,6 +146,9 @@ func clientSet() map[int]goplugin.PluginSet {
 type launch struct {
 	socketDir string
 	env       []string
+	// faults starts a debug build that panics when it is asked for the resource `test/panic`
+	// or the query `headwater_test_panic()`.
+	faults bool
 }
 
 // plugin is a running plugin process with the doors that Grafana holds.
@@ -163,8 +194,13 @@ func tryStart(tb testing.TB, how launch) (*plugin, error) {
 		p.socketDir = shortTempDir(tb)
 	}
 	p.cmd = exec.Command(binary(tb))
-	p.cmd.Dir = p.workDir
 	p.cmd.Env = append(grafanaEnvironment(), "PLUGIN_UNIX_SOCKET_DIR="+p.socketDir)
+	if how.faults {
+		environment := append(p.cmd.Env, "GF_PLUGIN_TEST_FAULTS=1")
+		p.cmd = exec.Command(debugBinary(tb))
+		p.cmd.Env = environment
+	}
+	p.cmd.Dir = p.workDir
 	p.cmd.Env = append(p.cmd.Env, how.env...)
 
 	logger := hclog.NewInterceptLogger(&hclog.LoggerOptions{Level: hclog.Trace, Output: discard{}})
@@ -367,12 +403,20 @@ type dataSource struct {
 	secrets map[string]string
 }
 
-// remote is a data source that asks the server at `url`.
+// newest numbers the data sources of all tests.
+var newest atomic.Int64
+
+// remote is a data source of its own that asks the server at `url`.
 func remote(url string) dataSource {
-	return dataSource{org: 1, uid: "remote", updated: 1_700_000_000_000, url: url, json: map[string]any{"engine": "remote"}}
+	return dataSource{
+		org: 1, uid: fmt.Sprintf("remote-%d", newest.Add(1)), updated: 1_700_000_000_000,
+		url: url, json: map[string]any{"engine": "remote"},
+	}
 }
 
+// with is another data source with the same settings but one.
 func (d dataSource) with(key string, value any) dataSource {
+	d.uid = fmt.Sprintf("%s-%d", d.uid, newest.Add(1))
 	changed := map[string]any{key: value}
 	for k, v := range d.json {
 		if k != key {

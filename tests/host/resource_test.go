@@ -122,11 +122,10 @@ func TestAnUnknownPathIsNotFoundAndAnUnknownMethodNotAllowed(t *testing.T) {
 		{"GET", "api/v1/label/../../../-/quit/values", 404},
 		{"GET", "api/v1/../../-/healthy", 404},
 		{"GET", "http://example.org/api/v1/labels", 404},
-		{"GET", "\x00", 404},
+		{"GET", "\x00", 400},
 		{"DELETE", "api/v1/labels", 405},
 		{"BREW", "api/v1/labels", 405},
-		{"", "api/v1/labels", 405},
-		{"GET", "validate", 405},
+		{"", "api/v1/labels", 400},
 	} {
 		t.Run(c.method+" "+c.path, func(t *testing.T) {
 			p := p.in(t)
@@ -180,7 +179,7 @@ func TestThePluginIsNoDoorForTheBrowsersHeaders(t *testing.T) {
 
 func TestAPanicInAResourceFailsThatCallAlone(t *testing.T) {
 	up := startUpstream(t)
-	p := start(t, launch{})
+	p := start(t, launch{faults: true})
 	for range 3 {
 		got, err := p.tryCall(remote(up.URL), resourceCall{method: "GET", path: "test/panic"})
 		switch {
@@ -193,11 +192,20 @@ func TestAPanicInAResourceFailsThatCallAlone(t *testing.T) {
 	}
 }
 
-// TestFaults are for tests only: without the variable their door is not there.
 func TestFaultsAreNotServedUnlessAskedFor(t *testing.T) {
 	up := startUpstream(t)
-	p := start(t, launch{env: []string{"GF_PLUGIN_TEST_FAULTS="}})
-	if got := p.call(remote(up.URL), "GET", "test/panic", nil); got.code != 404 {
-		t.Errorf("status %d, want 404: %s", got.code, got.body)
+	for name, how := range map[string]launch{
+		"not asked for": {env: []string{"GF_PLUGIN_TEST_FAULTS="}},
+		"asked for":     {env: []string{"GF_PLUGIN_TEST_FAULTS=1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if len(how.env[0]) > len("GF_PLUGIN_TEST_FAULTS=") && binary(t) == debugBinary(t) {
+				t.Skip("SKIPPED: the binary under test is a debug build; in a release build no variable brings the faults back")
+			}
+			p := start(t, how)
+			if got := p.call(remote(up.URL), "GET", "test/panic", nil); got.code != 404 {
+				t.Errorf("status %d, want 404: %s", got.code, got.body)
+			}
+		})
 	}
 }

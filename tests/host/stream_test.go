@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/grafana/grafana-plugin-sdk-go/data"
 	"github.com/grafana/grafana-plugin-sdk-go/genproto/pluginv2"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -89,17 +88,19 @@ func TestAStreamSendsFramesAndEndsWithItsLastSubscriber(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 2 {
+	for n := range 2 {
 		packet, err := packets.Recv()
 		if err != nil {
 			t.Fatal(err)
 		}
-		var frame data.Frame
-		if err := json.Unmarshal(packet.Data, &frame); err != nil {
-			t.Fatalf("no JSON frame: %v\n%s", err, packet.Data)
+		frame := readPacket(t, packet.Data)
+		fields, values := frame.Schema.Fields, frame.Data.Values
+		// The schema may be left out while it is the same as before.
+		if n == 0 && (len(fields) != 3 || fields[0].Type != "time" || fields[1].Type != "number") {
+			t.Fatalf("want a time and one number for each of two series: %s", packet.Data)
 		}
-		if len(frame.Fields) < 2 || frame.Fields[0].Type() != data.FieldTypeTime {
-			t.Errorf("fields of the frame: %s", packet.Data)
+		if len(values) != 3 || len(values[0]) != 1 || values[1][0] != 1.0 || values[2][0] != 1.0 {
+			t.Errorf("want one row of ones: %s", packet.Data)
 		}
 		if got := p.gauge(streamsRunning); got != 1 {
 			t.Errorf("%s is %v while one stream runs", streamsRunning, got)
@@ -108,6 +109,51 @@ func TestAStreamSendsFramesAndEndsWithItsLastSubscriber(t *testing.T) {
 	cancel()
 	eventually(t, "the stream ends after its last subscriber left", func() bool { return p.gauge(streamsRunning) == 0 })
 	p.lives()
+}
+
+// liveFrame is a JSON frame as Grafana's frontend reads it; Grafana itself passes it on unread.
+type liveFrame struct {
+	Schema struct{ Fields []struct{ Name, Type string } }
+	Data   struct{ Values [][]any }
+}
+
+func readPacket(t *testing.T, packet []byte) (frame liveFrame) {
+	t.Helper()
+	if err := json.Unmarshal(packet, &frame); err != nil {
+		t.Fatalf("no JSON frame: %v\n%s", err, packet)
+	}
+	return frame
+}
+
+// One stream serves all subscribers of a channel. Who comes late has not seen its first
+// packet, and cannot draw values without a schema.
+func TestALateSubscriberLearnsTheSchema(t *testing.T) {
+	up := startUpstream(t)
+	p := start(t, launch{})
+	ds := remote(up.URL)
+	served(t, p, ds)
+	packets, err := p.stream.RunStream(t.Context(), &pluginv2.RunStreamRequest{PluginContext: ds.context(), Path: streamPath, Data: streamData()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	receive := func() liveFrame {
+		packet, err := packets.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return readPacket(t, packet.Data)
+	}
+	receive()
+	late, err := p.stream.SubscribeStream(t.Context(), &pluginv2.SubscribeStreamRequest{PluginContext: ds.context(), Path: streamPath, Data: streamData()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(late.Data) > 0 && len(readPacket(t, late.Data).Schema.Fields) == 3 {
+		return
+	}
+	if frame := receive(); len(frame.Schema.Fields) != 3 {
+		t.Error("neither the answer to a late subscription nor the packet after it carries the schema")
+	}
 }
 
 func TestManyStreamsEndTogether(t *testing.T) {

@@ -1,12 +1,16 @@
 //! Figures of the store. `cargo bench -p store -- NAME…` runs only those whose names contain one
 //! of the words.
-#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints and may fail")]
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark prints and may fail"
+)]
 
 mod data;
 
 use data::{KINDS, Kind, Noise, Walk};
 use series::{
-    Appender, Columns, Interrupt, Matcher, SeriesSource, ScrapeRows, TimeRange, WriteSeries,
+    Appender, Columns, Interrupt, Matcher, ScrapeRows, SeriesSource, TimeRange, WriteSeries,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +22,10 @@ const START: i64 = 1_700_006_400_000;
 const INTERVAL: i64 = 15_000;
 
 fn main() {
-    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let words: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with('-'))
+        .collect();
     let benches: [(&str, fn()); 6] = [
         ("codec", codec),
         ("append", append),
@@ -66,8 +73,16 @@ fn codec() {
         let encoded: Vec<Vec<u8>> = chunks.iter().map(|chunk| probe::encode(chunk)).collect();
         let bytes: usize = encoded.iter().map(Vec::len).sum();
         let mut out = vec![0.0; 256];
-        let thorough = median(|| chunks.iter().for_each(|c| drop(std::hint::black_box(probe::encode(c)))));
-        let quick = median(|| chunks.iter().for_each(|c| drop(std::hint::black_box(probe::encode_quickly(c)))));
+        let thorough = median(|| {
+            chunks
+                .iter()
+                .for_each(|c| drop(std::hint::black_box(probe::encode(c))))
+        });
+        let quick = median(|| {
+            chunks
+                .iter()
+                .for_each(|c| drop(std::hint::black_box(probe::encode_quickly(c))))
+        });
         let mut decode = |how: &dyn Fn(&[u8], &mut [f64]) -> Option<usize>| {
             median(|| {
                 for chunk in &encoded {
@@ -89,9 +104,14 @@ fn codec() {
         );
     }
     let mut noise = Noise(5);
-    let times: Vec<i64> = (0..240).map(|i| START + i * INTERVAL + noise.below(9) as i64 - 4).collect();
+    let times: Vec<i64> = (0..240)
+        .map(|i| START + i * INTERVAL + noise.below(9) as i64 - 4)
+        .collect();
     let bytes = probe::encode_column_of_times(&times).len();
-    println!("  times, ±4 ms of jitter: {:.3} B/row", bytes as f64 / 240.0);
+    println!(
+        "  times, ±4 ms of jitter: {:.3} B/row",
+        bytes as f64 / 240.0
+    );
 }
 
 struct Clock(Arc<AtomicI64>);
@@ -134,14 +154,22 @@ fn scrape(
     for at in 0..series {
         let kind = kinds[at % kinds.len()];
         walks.push(Walk::new(kind, at / kinds.len()));
-        refs.push(appender.series(&Walk::labels(kind, at / kinds.len())).unwrap());
+        refs.push(
+            appender
+                .series(&Walk::labels(kind, at / kinds.len()))
+                .unwrap(),
+        );
     }
     let mut noise = Noise(17);
     let mut rows = Vec::new();
     let mut seconds = 0.0;
     for round in 0..rounds {
         rows.clear();
-        rows.extend(refs.iter().zip(&mut walks).map(|(r, walk)| (*r, walk.next())));
+        rows.extend(
+            refs.iter()
+                .zip(&mut walks)
+                .map(|(r, walk)| (*r, walk.next())),
+        );
         let time = START + round as i64 * INTERVAL + noise.below(9) as i64;
         clock.0.store(time, Ordering::Relaxed);
         let start = Instant::now();
@@ -162,13 +190,19 @@ fn scrape(
 }
 
 fn append() {
-    for (name, kinds) in [("counters", &[Kind::Counters][..]), ("mixed kinds", &KINDS[..])] {
+    for (name, kinds) in [
+        ("counters", &[Kind::Counters][..]),
+        ("mixed kinds", &KINDS[..]),
+    ] {
         let clock = Clock::new();
         let disk = MemoryDisk::new();
         let store = Store::open(
             Arc::new(disk),
             Path::new("/bench"),
-            Options { wal_segment_bytes: 1 << 20, ..Options::default() },
+            Options {
+                wal_segment_bytes: 1 << 20,
+                ..Options::default()
+            },
             clock.reading(),
         )
         .unwrap();
@@ -197,11 +231,17 @@ fn append() {
         );
         let start = Instant::now();
         store.close().unwrap();
-        println!("  {name}: close with checkpoint: {:.1} ms", start.elapsed().as_secs_f64() * 1e3);
+        println!(
+            "  {name}: close with checkpoint: {:.1} ms",
+            start.elapsed().as_secs_f64() * 1e3
+        );
         drop(store);
         let start = Instant::now();
         let store = open_at(&dir, &clock, Options::default());
-        println!("  {name}: open from checkpoint: {:.1} ms", start.elapsed().as_secs_f64() * 1e3);
+        println!(
+            "  {name}: open from checkpoint: {:.1} ms",
+            start.elapsed().as_secs_f64() * 1e3
+        );
         drop(store);
         let _ = std::fs::remove_dir_all(&dir);
     }
@@ -246,11 +286,20 @@ fn append() {
 }
 
 fn size() {
-    println!("  2,000 series of a kind (2,002 of buckets), 26 hours at 15 s with jitter; all bytes of the blocks");
+    println!(
+        "  2,000 series of a kind (2,002 of buckets), 26 hours at 15 s with jitter; all bytes of the blocks"
+    );
     for kind in KINDS {
         let dir = temporary("size");
         let clock = Clock::new();
-        let store = open_at(&dir, &clock, Options { wal_segment_bytes: 64 << 20, ..Options::default() });
+        let store = open_at(
+            &dir,
+            &clock,
+            Options {
+                wal_segment_bytes: 64 << 20,
+                ..Options::default()
+            },
+        );
         let series = if kind == Kind::Buckets { 2002 } else { 2000 };
         let mut fresh = (0u64, 0u64);
         let mut maintain = 0.0;
@@ -279,18 +328,26 @@ fn size() {
 /// Resident memory in bytes, as Linux tells.
 fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = status.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok());
+    let pages = status
+        .split(' ')
+        .nth(1)
+        .and_then(|pages| pages.parse::<usize>().ok());
     pages.unwrap_or(0) * 4096
 }
 
 fn memory() {
-    for (name, kinds) in [("counters", &[Kind::Counters][..]), ("mixed kinds", &KINDS[..])] {
+    for (name, kinds) in [
+        ("counters", &[Kind::Counters][..]),
+        ("mixed kinds", &KINDS[..]),
+    ] {
         let dir = temporary("memory");
         let clock = Clock::new();
         let store = open_at(&dir, &clock, Options::default());
         let before = resident();
         let mut peak = 0;
-        let seconds = scrape(&store, &clock, kinds, 100_000, 120, |_| peak = peak.max(resident()));
+        let seconds = scrape(&store, &clock, kinds, 100_000, 120, |_| {
+            peak = peak.max(resident())
+        });
         let after = resident();
         // The benchmark's own walks, references and rows.
         let own = 100_000 * (size_of::<Walk>() + 4 + 16);
@@ -306,17 +363,30 @@ fn memory() {
 }
 
 fn select() {
-    for (name, kind) in [("counters", Kind::Counters), ("full precision", Kind::GaugeFull)] {
+    for (name, kind) in [
+        ("counters", Kind::Counters),
+        ("full precision", Kind::GaugeFull),
+    ] {
         let dir = temporary("select");
         let clock = Clock::new();
-        let store = open_at(&dir, &clock, Options { wal_segment_bytes: 64 << 20, ..Options::default() });
+        let store = open_at(
+            &dir,
+            &clock,
+            Options {
+                wal_segment_bytes: 64 << 20,
+                ..Options::default()
+            },
+        );
         let rounds = 5760;
         scrape(&store, &clock, &[kind], 2000, rounds, |round| {
             if round % 240 == 0 {
                 store.maintain().unwrap();
             }
         });
-        let metric = Walk::labels(kind, 0).metric_name().unwrap_or_default().to_owned();
+        let metric = Walk::labels(kind, 0)
+            .metric_name()
+            .unwrap_or_default()
+            .to_owned();
         let matchers = [Matcher::equal("__name__", metric)];
         let interrupt = Interrupt::new();
         let mut columns = Columns::default();
@@ -348,7 +418,10 @@ fn select() {
             per_second(samples, whole)
         );
         let end = START + rounds as i64 * INTERVAL;
-        let (samples, selecting, whole) = ask(TimeRange { start: end - 300_000, end });
+        let (samples, selecting, whole) = ask(TimeRange {
+            start: end - 300_000,
+            end,
+        });
         println!(
             "  {name}: the last 5 minutes: {samples} samples, select {:.2} ms, with reading {:.2} ms",
             selecting * 1e3,
@@ -362,7 +435,14 @@ fn select() {
 fn open() {
     let dir = temporary("open");
     let clock = Clock::new();
-    let store = open_at(&dir, &clock, Options { wal_segment_bytes: 64 << 20, ..Options::default() });
+    let store = open_at(
+        &dir,
+        &clock,
+        Options {
+            wal_segment_bytes: 64 << 20,
+            ..Options::default()
+        },
+    );
     scrape(&store, &clock, &KINDS, 2000, 15 * 5760, |round| {
         if round % 240 == 0 {
             store.maintain().unwrap();
@@ -385,7 +465,10 @@ fn open() {
     drop(store);
     let start = Instant::now();
     let store = open_at(&dir, &clock, Options::default());
-    println!("  after a proper end {:.1} ms", start.elapsed().as_secs_f64() * 1e3);
+    println!(
+        "  after a proper end {:.1} ms",
+        start.elapsed().as_secs_f64() * 1e3
+    );
     drop(store);
     let _ = std::fs::remove_dir_all(&dir);
 }
