@@ -19,6 +19,9 @@ use std::time::{Duration, Instant};
 /// minute or a year by the hour.
 const MAX_STEPS: i64 = 11_000;
 
+/// How long an engine may take to notice that its deadline has passed.
+const GRACE: Duration = Duration::from_millis(200);
+
 const TRUNCATED: &str = "results truncated due to limit";
 
 /// `query`: one evaluation, now or at `time`.
@@ -159,8 +162,8 @@ fn surroundings(
     Ok((context, timeout))
 }
 
-/// Waits for `work` no longer than the caller does. An engine that looks at the interrupt alone
-/// is stopped by it.
+/// Waits for `work` no longer than the caller does. The engine knows the deadline and says best
+/// what came of it; one that looks at the interrupt alone is stopped a moment later.
 async fn in_time<T>(
     work: impl Future<Output = engine::Result<T>>,
     context: &Context,
@@ -169,7 +172,7 @@ async fn in_time<T>(
     let Some(timeout) = timeout else {
         return Ok(work.await?);
     };
-    match tokio::time::timeout(timeout, work).await {
+    match tokio::time::timeout(timeout.saturating_add(GRACE), work).await {
         Ok(done) => Ok(done?),
         Err(_) => {
             context.interrupt.time_out();
