@@ -25,7 +25,7 @@ pub use parts::{
 };
 
 use axum::Router;
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use engine::Engine;
 use std::sync::Arc;
 
@@ -40,14 +40,8 @@ struct Api {
 /// editors ask for, and Headwater's own (query-contract.md, "Resources").
 ///
 /// Requests to Prometheus's API pass through where the engine has a server behind it, and are
-/// answered from the engine's own methods where it has none. There is no clock here: Grafana
-/// says at which time it asks; [`resources_with`] has one.
-pub fn resources(engine: Arc<dyn Engine>) -> Router {
-    resources_with(engine, Host::default())
-}
-
-/// As [`resources`], with a clock and a version.
-pub fn resources_with(engine: Arc<dyn Engine>, host: Host) -> Router {
+/// answered from the engine's own methods where it has none.
+pub fn resources(engine: Arc<dyn Engine>, host: Host) -> Router {
     let prometheus = if engine.passes_through() {
         Router::new().route("/api/v1/{*path}", any(passthrough::pass))
     } else {
@@ -112,5 +106,9 @@ fn prometheus() -> Router<Api> {
 
 /// Headwater's own paths.
 fn own() -> Router<Api> {
-    Router::new().route("/metrics/{name}", get(own::metrics::one))
+    Router::new()
+        .route("/metrics/{name}", get(own::metrics::one))
+        .route("/validate", post(own::validate::answer))
+        .route("/variable-query", post(own::variables::answer))
+        .route("/suggestions", post(own::suggestions::answer))
 }

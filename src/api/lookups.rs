@@ -163,7 +163,7 @@ fn texts(list: Limited<Vec<String>>) -> Response {
     stream_json(ListJson::new(list.entries, push, warnings))
 }
 
-fn truncated(truncated: bool) -> Vec<String> {
+pub(crate) fn truncated(truncated: bool) -> Vec<String> {
     truncated
         .then(|| TRUNCATED.to_owned())
         .into_iter()
