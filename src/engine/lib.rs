@@ -1,1 +1,18 @@
-//! Room engine.
+//! Answers questions: [`Engine`] is what every door asks, [`remote`] asks a
+//! Prometheus-compatible server.
+//!
+//! Enters `query`, `promql` and `series`. Knows nothing of the store, frames or Grafana.
+//! Start at [`Engine`] and [`remote::RemoteEngine::new`].
+
+mod context;
+mod engine;
+mod error;
+mod health;
+pub mod remote;
+mod resource;
+
+pub use context::{Context, ForwardedHeader, Priority};
+pub use engine::{Engine, FamilyMetadata, LabelQuestion, Reply};
+pub use error::{Cause, Error, Result, TransportFailure};
+pub use health::{Health, HealthStatus};
+pub use resource::{BodyStream, Method, ResourceRequest, ResourceResponse, is_allowed_resource};

@@ -85,7 +85,7 @@ pub fn format_duration(milliseconds: i64) -> String {
         let length = length.unsigned_abs();
         let only_exact = matches!(name, "y" | "w" | "d");
         // Days may carry a rest of hours; years and weeks are written only when exact.
-        if only_exact && name != "d" && rest % length != 0 {
+        if only_exact && name != "d" && !rest.is_multiple_of(length) {
             continue;
         }
         let count = rest / length;
