@@ -20,7 +20,7 @@ test.afterEach(async ({ request }) => {
 
 test('a typed query runs by Shift-Enter and the panel shows its series', async ({ page, panelEditPage }) => {
   await panelEditPage.datasource.set(dataSource.name);
-  await panelEditPage.setVisualization('Table');
+  await panelEditPage.toggleTableView();
   const answered = panelEditPage.waitForQueryDataResponse();
   await page.getByLabel('PromQL').fill('up{job="prometheus"}');
   await page.getByLabel('PromQL').press('Shift+Enter');
@@ -33,7 +33,7 @@ test('a legend template names the series', async ({ page, panelEditPage, selecto
   await panelEditPage.datasource.set(dataSource.name);
   await page.getByLabel('PromQL').fill('up{job="prometheus"}');
   await page.getByLabel('PromQL').press('Shift+Enter');
-  await page.getByText('Custom', { exact: true }).click();
+  await page.getByRole('radio', { name: 'Custom' }).click();
   const answered = panelEditPage.waitForQueryDataResponse();
   await page.getByLabel('Legend template').fill('job is {{job}}');
   await page.getByLabel('Legend template').press('Enter');
