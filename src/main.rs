@@ -5,8 +5,8 @@
 use engine::Engine;
 use engine::remote::{RemoteEngine, RemoteSettings};
 use grafana::{
-    Endpoint, EngineSettings, GrafanaLog, HostSettings, InstanceSettings, Launch, LaunchError,
-    Metrics, OpenEngine, Plugin,
+    Endpoint, EngineSettings, Faults, GrafanaLog, HostSettings, InstanceSettings, Launch,
+    LaunchError, Metrics, OpenEngine, Plugin,
 };
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -77,6 +77,11 @@ fn run_plugin(
             host: host_settings(variables),
             metrics,
             now,
+            faults: Faults::new(
+                variables
+                    .get("GF_PLUGIN_TEST_FAULTS")
+                    .is_some_and(|v| v == "1"),
+            ),
             stop,
         };
         endpoint.announce(&mut io::stdout())?;

@@ -22,6 +22,9 @@ pub struct Context {
     pub interrupt: Interrupt,
     /// When the answer is no longer of use; on top of the data source's own timeout.
     pub deadline: Option<Instant>,
+    /// The caller's clock, in milliseconds since the epoch. Without it a server's clock is not
+    /// compared with ours.
+    pub now_ms: Option<i64>,
     /// Who waits.
     pub priority: Priority,
     /// Headers of the caller's request that a remote server may be given. The settings decide

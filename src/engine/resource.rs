@@ -55,9 +55,56 @@ pub fn is_allowed_resource(path: &str) -> bool {
         Some(rest) => rest
             .strip_prefix("label/")
             .and_then(|rest| rest.strip_suffix("/values"))
-            .is_some_and(|name| {
-                !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\\'])
-            }),
+            .is_some_and(is_one_segment),
         None => false,
+    }
+}
+
+/// Whether `name` stays one segment of a path, however URLs are normalized: dots may come encoded,
+/// and white space inside is dropped.
+fn is_one_segment(name: &str) -> bool {
+    let dots = name.to_ascii_lowercase().replace("%2e", ".");
+    let stays = !name.contains(['/', '\\', '?', '#']) && !name.contains(char::is_control);
+    stays && !matches!(dots.trim(), "" | "." | "..")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_query_api_can_be_reached() {
+        for path in [
+            "api/v1/labels",
+            "api/v1/label/job/values",
+            "api/v1/label/U__a_2e_b/values",
+            "api/v1/label/a%2Fb/values",
+            "api/v1/series",
+            "api/v1/query",
+            "api/v1/query_range",
+            "api/v1/query_exemplars",
+            "api/v1/metadata",
+            "api/v1/rules",
+            "api/v1/status/buildinfo",
+        ] {
+            assert!(is_allowed_resource(path), "{path}");
+        }
+        for path in [
+            "",
+            "/api/v1/labels",
+            "api/v1/labels/",
+            "api/v1/admin/tsdb/snapshot",
+            "api/v1/status/config",
+            "api/v1/label//values",
+            "api/v1/label/../values",
+            "api/v1/label/%2e%2E/values",
+            "api/v1/label/.\t./values",
+            "api/v1/label/a/../../../admin/values",
+            "api/v1/label/a\\..\\b/values",
+            "api/v1/label/a?b/values",
+            "-/quit",
+        ] {
+            assert!(!is_allowed_resource(path), "{path}");
+        }
     }
 }

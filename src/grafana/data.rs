@@ -1,6 +1,7 @@
 //! QueryData: the queries of a request side by side, each with its own fate.
 
 use crate::answers::{Asked, exemplar_frame, push_answer, push_failed};
+use crate::faults::Faults;
 use crate::forwarded::{forwarded_headers, is_from_alert};
 use crate::frames::Frames;
 use crate::instances::{Instance, Instances};
@@ -31,6 +32,7 @@ const DEADLINE_MARGIN: (Duration, Duration) =
 pub(crate) struct DataService {
     pub(crate) instances: Arc<Instances>,
     pub(crate) metrics: Metrics,
+    pub(crate) faults: Faults,
 }
 
 /// What all queries of a request have in common.
@@ -39,6 +41,7 @@ struct Shared {
     context: Context,
     deadline: Option<Deadline>,
     metrics: Metrics,
+    faults: Faults,
 }
 
 #[derive(Clone, Copy)]
@@ -91,6 +94,7 @@ impl Data for DataService {
             },
             deadline,
             metrics: self.metrics.clone(),
+            faults: self.faults,
         });
         // A dropped set aborts its tasks: cancelling the call cancels every query.
         let mut running = JoinSet::new();
@@ -178,6 +182,7 @@ impl Shared {
             Ok(panel) => panel,
             Err(error) => return bad_request(error.to_string()),
         };
+        self.faults.before_query(&panel.question.expr);
         let resolved = match panel.question.resolve() {
             Ok(resolved) => resolved,
             Err(error) => return bad_request(error.to_string()),

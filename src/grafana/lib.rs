@@ -14,6 +14,7 @@ mod diagnostics;
 mod resource;
 mod stream;
 
+mod faults;
 mod forwarded;
 mod instances;
 mod metrics;
@@ -23,14 +24,20 @@ mod status;
 
 mod answers;
 mod codec;
+mod encode;
 mod frames;
 mod proto;
 mod response;
 
+pub use answers::Asked;
+pub use encode::{encode_frames, encode_response};
+pub use faults::Faults;
+pub use frames::FrameError;
 pub use instances::OpenEngine;
 pub use launch::{Endpoint, Launch, LaunchError};
 pub use log::{GrafanaLog, parse_level};
 pub use metrics::Metrics;
+pub use panel_query::Legend;
 pub use panics::log_panics;
 pub use server::{Plugin, ServeError};
 pub use settings::{

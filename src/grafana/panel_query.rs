@@ -30,7 +30,7 @@ pub(crate) struct PanelQuery {
 
 /// `legendFormat`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Legend {
+pub enum Legend {
     /// `__auto`: the frontend names the series.
     Auto,
     /// Empty: the series as PromQL writes it.

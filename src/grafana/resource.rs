@@ -1,5 +1,6 @@
 //! CallResource: HTTP over gRPC, answered by the router that also stands behind `serve`.
 
+use crate::faults::Faults;
 use crate::instances::{InstanceError, Instances};
 use crate::metrics::Metrics;
 use crate::proto::pluginv2::resource_server::Resource;
@@ -18,6 +19,7 @@ use tower::ServiceExt;
 pub(crate) struct ResourceService {
     pub(crate) instances: Arc<Instances>,
     pub(crate) metrics: Metrics,
+    pub(crate) faults: Faults,
 }
 
 type Messages = Pin<Box<dyn Stream<Item = Result<CallResourceResponse, Status>> + Send>>;
@@ -31,6 +33,7 @@ impl Resource for ResourceService {
         request: Request<CallResourceRequest>,
     ) -> Result<Response<Self::CallResourceStream>, Status> {
         let mut request = request.into_inner();
+        self.faults.before_resource(&request.path);
         let plugin_context = request.plugin_context.take().unwrap_or_default();
         let (status, messages) = match self.instances.get(&plugin_context).await {
             Err(error) => refused(instance_status(&error), &error.to_string()),

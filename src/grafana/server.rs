@@ -2,6 +2,7 @@
 
 use crate::data::DataService;
 use crate::diagnostics::DiagnosticsService;
+use crate::faults::Faults;
 use crate::instances::{Instances, OpenEngine};
 use crate::launch::Endpoint;
 use crate::metrics::Metrics;
@@ -42,6 +43,8 @@ pub struct Plugin {
     pub metrics: Metrics,
     /// The wall clock, for live streams.
     pub now: fn() -> Timestamp,
+    /// Mistakes that a test asks for.
+    pub faults: Faults,
     /// Ends the process: cancelled by a signal, by the host's request, or by its death.
     pub stop: CancellationToken,
 }
@@ -64,11 +67,13 @@ impl Plugin {
     /// [`ServeError`] when the socket or the transport fails.
     pub async fn serve(self, mut endpoint: Endpoint) -> Result<(), ServeError> {
         let stop = self.stop;
+        let faults = self.faults;
         let metrics = self.metrics;
         let instances = Arc::new(Instances::new(self.open_engine, self.host));
         let data = DataService {
             instances: Arc::clone(&instances),
             metrics: metrics.clone(),
+            faults,
         };
         let diagnostics = DiagnosticsService {
             instances: Arc::clone(&instances),
@@ -77,6 +82,7 @@ impl Plugin {
         let resource = ResourceService {
             instances: Arc::clone(&instances),
             metrics: metrics.clone(),
+            faults,
         };
         let streams = StreamService {
             instances,

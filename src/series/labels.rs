@@ -41,7 +41,11 @@ impl Labels {
                 return Err(LabelsError::Repeated(pair[0].0.as_ref().to_owned()));
             }
         }
-        let mut text = String::new();
+        // One byte is enough for nearly every length.
+        let lengths = pairs
+            .iter()
+            .map(|(n, v)| n.as_ref().len() + v.as_ref().len() + 2);
+        let mut text = String::with_capacity(lengths.sum());
         for (name, value) in &pairs {
             push_pair(&mut text, name.as_ref(), value.as_ref());
         }
@@ -51,14 +55,23 @@ impl Labels {
     /// Takes pairs that are already sorted by name without repetition, as a stored index holds
     /// them, and skips the sorting. Pairs with an empty value are left out.
     pub fn from_sorted<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let mut text = String::new();
+        Self::from_sorted_in(&mut String::new(), pairs)
+    }
+
+    /// As [`Labels::from_sorted`], and puts the text together in `scratch`, whose memory whoever
+    /// makes many labels keeps.
+    pub fn from_sorted_in<'a>(
+        scratch: &mut String,
+        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
+        scratch.clear();
         let mut last = None;
         for (name, value) in pairs {
             debug_assert!(last < Some(name), "labels out of order at {name:?}");
-            push_pair(&mut text, name, value);
+            push_pair(scratch, name, value);
             last = Some(name);
         }
-        Self(text.into())
+        Self(Arc::from(scratch.as_str()))
     }
 
     /// The pairs in the order of their names.

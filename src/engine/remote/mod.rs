@@ -3,23 +3,53 @@
 //!
 //! Prometheus's JSON ends here. Start at [`RemoteSettings`] and [`RemoteEngine::new`].
 
+mod diagnosis;
+mod failure;
+mod gate;
+mod lookups;
+mod passing;
+mod questions;
+pub mod reader;
 mod settings;
+mod sharing;
+mod tls;
+mod transport;
 
+pub use diagnosis::ServerFacts;
 pub use settings::{
     AtBound, BasicAuth, Compression, Incremental, Proxy, RemoteSettings, ServerKind, TlsSettings,
 };
 
 use crate::{
-    Context, Engine, Error, FamilyMetadata, Health, HealthStatus, LabelQuestion, Reply,
-    ResourceRequest, ResourceResponse, Result,
+    Context, Engine, Error, FamilyMetadata, Health, LabelQuestion, Method, Reply, ResourceRequest,
+    ResourceResponse, Result,
 };
 use query::{InstantQuery, RangeQuery};
-use series::{Answer, Labels, Limited, SeriesExemplars};
+use questions::{Limits, form, seconds};
+use series::{Answer, Labels, Limited, QueryResult, SeriesExemplars, format_duration};
+use sharing::{InFlight, Key};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use transport::{Request, Transport};
+
+/// How long a query may take where no setting says.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How much longer than the server's own limit we wait, so that its message arrives.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// An engine that asks a server. Cheap to share behind an `Arc`; dropping it closes its idle
 /// connections.
+///
+/// Needs a tokio runtime with time and I/O. Requests that are equal and in flight at the same
+/// time are sent once.
 pub struct RemoteEngine {
+    transport: Arc<Transport>,
     settings: RemoteSettings,
+    limits: Limits,
+    answers: InFlight<Answer>,
+    facts: Mutex<Option<ServerFacts>>,
 }
 
 impl RemoteEngine {
@@ -28,83 +58,310 @@ impl RemoteEngine {
     /// # Errors
     /// [`Error::Setting`] that names the key of a setting that cannot be used.
     pub fn new(settings: RemoteSettings) -> Result<Self> {
-        Ok(Self { settings })
+        Ok(Self {
+            transport: Arc::new(Transport::new(&settings)?),
+            limits: Limits::new(&settings),
+            answers: InFlight::new(),
+            facts: Mutex::new(None),
+            settings,
+        })
     }
 
-    fn unfinished<T>(&self) -> Result<T> {
-        Err(Error::Internal(format!(
-            "{}: not connected yet",
-            self.settings.url
-        )))
+    /// What the server said of itself when [`Engine::health`] last asked, or what the settings
+    /// say of it.
+    #[must_use]
+    pub fn server(&self) -> ServerFacts {
+        let known = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = known.clone();
+        ServerFacts {
+            kind: self
+                .settings
+                .kind
+                .or(known.as_ref().and_then(|facts| facts.kind)),
+            version: known
+                .and_then(|facts| facts.version)
+                .or_else(|| self.settings.version.clone()),
+        }
+    }
+
+    fn timeout(&self) -> Duration {
+        self.settings
+            .query_timeout
+            .map_or(DEFAULT_TIMEOUT, |timeout| timeout.saturating_add(GRACE))
+    }
+
+    /// When to stop waiting: the caller's deadline or the data source's timeout.
+    fn deadline(&self, context: &Context) -> Instant {
+        let now = Instant::now();
+        let own = now
+            .checked_add(self.timeout())
+            .unwrap_or(now + DEFAULT_TIMEOUT);
+        context.deadline.map_or(own, |deadline| deadline.min(own))
+    }
+
+    async fn within<T>(
+        &self,
+        deadline: Instant,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let started = Instant::now();
+        match tokio::time::timeout_at(deadline.into(), work).await {
+            Ok(done) => done,
+            Err(_) => Err(self.timed_out(started.elapsed())),
+        }
+    }
+
+    fn timed_out(&self, after: Duration) -> Error {
+        Error::TimedOut {
+            url: self.transport.shown().to_owned(),
+            after,
+        }
+    }
+
+    fn request(&self, path: impl Into<String>, parameters: String, context: &Context) -> Request {
+        Request {
+            path: path.into(),
+            parameters,
+            method: None,
+            headers: Vec::new(),
+            forwarded: self.transport.forwarded(context),
+            priority: context.priority,
+        }
+    }
+
+    /// Asks a query, together with whoever asks the same at the same time.
+    async fn query(&self, request: Request, context: &Context) -> Result<Answer> {
+        context.interrupt.check()?;
+        let key = Key {
+            request: format!("{} {}", request.path, request.parameters),
+            forwarded: request.forwarded.clone(),
+            priority: request.priority,
+        };
+        let answer = self.answers.join(key, || {
+            let (transport, limits) = (Arc::clone(&self.transport), self.limits);
+            Box::pin(async move { questions::ask(&transport, &request, limits).await })
+        });
+        self.within(self.deadline(context), answer).await
+    }
+
+    fn timeout_parameter(&self) -> Option<(&'static str, String)> {
+        let timeout = self.settings.query_timeout?;
+        let ms = i64::try_from(timeout.as_millis()).ok()?;
+        Some(("timeout", format_duration(ms)))
+    }
+
+    async fn lookup<T: serde::de::DeserializeOwned>(
+        &self,
+        request: Request,
+        context: &Context,
+    ) -> Result<T> {
+        context.interrupt.check()?;
+        let asked = lookups::ask(&self.transport, &request);
+        self.within(self.deadline(context), asked).await
+    }
+
+    /// Whether names and values are looked up among series: where the settings want it, and for
+    /// a Prometheus before 2.24, whose labels API knows no selectors.
+    fn looks_among_series(&self, question: &LabelQuestion) -> bool {
+        if self.settings.series_endpoint {
+            return true;
+        }
+        let server = self.server();
+        let old = server
+            .kind
+            .is_none_or(|kind| kind == ServerKind::Prometheus)
+            && server.version.as_deref().is_some_and(is_before_2_24);
+        old && !question.selectors.is_empty()
+    }
+
+    async fn series_of(
+        &self,
+        question: &LabelQuestion,
+        context: &Context,
+    ) -> Result<Limited<Vec<Labels>>> {
+        let (parameters, limit) = lookups::parameters(question, self.settings.series_limit);
+        let request = self.request("api/v1/series", parameters, context);
+        let sets: Vec<BTreeMap<String, String>> = self.lookup(request, context).await?;
+        Ok(lookups::limited(lookups::label_sets(sets), limit))
+    }
+}
+
+fn is_before_2_24(version: &str) -> bool {
+    let mut parts = version
+        .trim_start_matches('v')
+        .split('.')
+        .map(str::parse::<u32>);
+    match (parts.next(), parts.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) < (2, 24) && major > 0,
+        _ => false,
     }
 }
 
 impl Engine for RemoteEngine {
-    fn range<'a>(&'a self, _: &'a RangeQuery, _: &'a Context) -> Reply<'a, Result<Answer>> {
-        Box::pin(async { self.unfinished() })
+    fn range<'a>(
+        &'a self,
+        query: &'a RangeQuery,
+        context: &'a Context,
+    ) -> Reply<'a, Result<Answer>> {
+        let mut parameters = vec![
+            ("query", query.expr.clone()),
+            ("start", seconds(query.start_ms)),
+            ("end", seconds(query.end_ms)),
+            ("step", seconds(query.step_ms)),
+        ];
+        parameters.extend(self.timeout_parameter());
+        let request = self.request("api/v1/query_range", form(parameters), context);
+        Box::pin(self.query(request, context))
     }
 
-    fn instant<'a>(&'a self, _: &'a InstantQuery, _: &'a Context) -> Reply<'a, Result<Answer>> {
-        Box::pin(async { self.unfinished() })
+    fn instant<'a>(
+        &'a self,
+        query: &'a InstantQuery,
+        context: &'a Context,
+    ) -> Reply<'a, Result<Answer>> {
+        let mut parameters = vec![
+            ("query", query.expr.clone()),
+            ("time", seconds(query.time_ms)),
+        ];
+        parameters.extend(self.timeout_parameter());
+        let request = self.request("api/v1/query", form(parameters), context);
+        Box::pin(self.query(request, context))
     }
 
     fn exemplars<'a>(
         &'a self,
-        _: &'a RangeQuery,
-        _: &'a Context,
+        query: &'a RangeQuery,
+        context: &'a Context,
     ) -> Reply<'a, Result<Vec<SeriesExemplars>>> {
-        Box::pin(async { self.unfinished() })
+        let parameters = form([
+            ("query", query.expr.clone()),
+            ("start", seconds(query.start_ms)),
+            ("end", seconds(query.end_ms)),
+        ]);
+        let request = self.request("api/v1/query_exemplars", parameters, context);
+        Box::pin(async move {
+            let entries = self.lookup(request, context).await?;
+            Ok(lookups::exemplars(entries))
+        })
     }
 
-    fn health<'a>(&'a self, _: &'a Context) -> Reply<'a, Health> {
-        Box::pin(async {
-            Health {
-                status: HealthStatus::Error,
-                message: "not connected yet".to_owned(),
-                advice: None,
-                details: Vec::new(),
+    fn health<'a>(&'a self, context: &'a Context) -> Reply<'a, Health> {
+        let sum = form([("query", "1+1".to_owned())]);
+        let sum = self.request("api/v1/query", sum, context);
+        Box::pin(async move {
+            let started = Instant::now();
+            let asked = questions::ask(&self.transport, &sum, self.limits);
+            let deadline = self.deadline(context);
+            let answer = match self.within(deadline, asked).await {
+                Ok(answer) => answer,
+                Err(error) => return diagnosis::of_failure(&self.transport, &error, &sum).await,
+            };
+            let took = started.elapsed();
+            // Without a time parameter the server evaluates at its own now.
+            let skew_ms = match (answer.result, context.now_ms) {
+                (QueryResult::Scalar(sample), Some(now)) => {
+                    let half = i64::try_from(took.as_millis() / 2).unwrap_or_default();
+                    Some(sample.time.saturating_sub(now).saturating_sub(half))
+                }
+                _ => None,
+            };
+            let mut build = self.request("api/v1/status/buildinfo", String::new(), context);
+            build.method = Some(Method::Get);
+            // A server without this path is healthy all the same.
+            let asked = lookups::ask(&self.transport, &build);
+            if let Ok(build) = self.within(deadline, asked).await {
+                let mut known = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+                *known = Some(diagnosis::facts(&build));
             }
+            diagnosis::of_success(&self.transport, Some(&self.server()), took, skew_ms)
         })
     }
 
     fn resource<'a>(
         &'a self,
-        _: ResourceRequest,
-        _: &'a Context,
+        request: ResourceRequest,
+        context: &'a Context,
     ) -> Reply<'a, Result<ResourceResponse>> {
-        Box::pin(async { self.unfinished() })
+        Box::pin(async move {
+            context.interrupt.check()?;
+            let asked = passing::request(request, self.transport.forwarded(context), context)?;
+            let deadline = self.deadline(context);
+            let received = self.within(deadline, self.transport.send(&asked)).await?;
+            let shown = self.transport.shown().to_owned();
+            let max_bytes = self.settings.max_response_bytes;
+            Ok(passing::response(received, shown, deadline, max_bytes))
+        })
     }
 
     fn label_names<'a>(
         &'a self,
-        _: &'a LabelQuestion,
-        _: &'a Context,
+        question: &'a LabelQuestion,
+        context: &'a Context,
     ) -> Reply<'a, Result<Limited<Vec<String>>>> {
-        Box::pin(async { self.unfinished() })
+        Box::pin(async move {
+            if self.looks_among_series(question) {
+                let series = self.series_of(question, context).await?;
+                let names = series.entries.iter().flat_map(Labels::iter);
+                let names = names.map(|(name, _)| name.to_owned()).collect();
+                let mut found = lookups::limited(names, question.limit);
+                found.truncated |= series.truncated;
+                return Ok(found);
+            }
+            let (parameters, limit) = lookups::parameters(question, self.settings.series_limit);
+            let request = self.request("api/v1/labels", parameters, context);
+            Ok(lookups::limited(
+                self.lookup(request, context).await?,
+                limit,
+            ))
+        })
     }
 
     fn label_values<'a>(
         &'a self,
-        _: &'a str,
-        _: &'a LabelQuestion,
-        _: &'a Context,
+        name: &'a str,
+        question: &'a LabelQuestion,
+        context: &'a Context,
     ) -> Reply<'a, Result<Limited<Vec<String>>>> {
-        Box::pin(async { self.unfinished() })
+        Box::pin(async move {
+            if self.looks_among_series(question) {
+                let series = self.series_of(question, context).await?;
+                let values = series.entries.iter().filter_map(|labels| labels.get(name));
+                let values = values.map(str::to_owned).collect();
+                let mut found = lookups::limited(values, question.limit);
+                found.truncated |= series.truncated;
+                return Ok(found);
+            }
+            let (parameters, limit) = lookups::parameters(question, self.settings.series_limit);
+            let path = format!("api/v1/label/{}/values", lookups::path_name(name));
+            let mut request = self.request(path, parameters, context);
+            // Prometheus answers this path to GET alone.
+            request.method = Some(Method::Get);
+            Ok(lookups::limited(
+                self.lookup(request, context).await?,
+                limit,
+            ))
+        })
     }
 
     fn series<'a>(
         &'a self,
-        _: &'a LabelQuestion,
-        _: &'a Context,
+        question: &'a LabelQuestion,
+        context: &'a Context,
     ) -> Reply<'a, Result<Limited<Vec<Labels>>>> {
-        Box::pin(async { self.unfinished() })
+        Box::pin(self.series_of(question, context))
     }
 
     fn metadata<'a>(
         &'a self,
-        _: Option<&'a str>,
-        _: &'a Context,
+        metric: Option<&'a str>,
+        context: &'a Context,
     ) -> Reply<'a, Result<FamilyMetadata>> {
-        Box::pin(async { self.unfinished() })
+        let parameters = form(metric.map(|metric| ("metric", metric.to_owned())));
+        let mut request = self.request("api/v1/metadata", parameters, context);
+        request.method = Some(Method::Get);
+        Box::pin(async move {
+            let all = self.lookup(request, context).await?;
+            Ok(lookups::family_metadata(all))
+        })
     }
 }

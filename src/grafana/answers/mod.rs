@@ -16,12 +16,15 @@ use std::sync::Arc;
 
 /// What the frames say about the query that they answer.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Asked<'a> {
-    pub(crate) ref_id: &'a str,
+pub struct Asked<'a> {
+    /// Which query of the request.
+    pub ref_id: &'a str,
     /// PromQL as it was sent.
-    pub(crate) expr: &'a str,
-    pub(crate) step_ms: i64,
-    pub(crate) legend: &'a Legend,
+    pub expr: &'a str,
+    /// The final step in milliseconds.
+    pub step_ms: i64,
+    /// How series are named.
+    pub legend: &'a Legend,
 }
 
 /// Adds the frames of `answer` to `frames`.

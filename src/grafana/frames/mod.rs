@@ -18,19 +18,25 @@ use template::Shared;
 
 /// Why a frame cannot be written.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum FrameError {
+pub enum FrameError {
     /// Columns of different length.
     #[error("frame {frame:?}: field {field:?} has {len} values, the first field has {expected}")]
     Ragged {
+        /// The frame's name.
         frame: String,
+        /// The field's name.
         field: String,
+        /// Its values.
         len: usize,
+        /// The first field's values.
         expected: usize,
     },
     /// Arrow refused the frame.
     #[error("frame {frame:?}: {source}")]
     Arrow {
+        /// The frame's name.
         frame: String,
+        /// What it said.
         source: arrow_schema::ArrowError,
     },
 }
@@ -151,7 +157,6 @@ impl Frames {
     }
 
     /// All frames as bytes of their own.
-    #[cfg(test)]
     pub(crate) fn to_bytes(&self) -> Vec<Vec<u8>> {
         let mut ends = Vec::new();
         let mut all: Vec<u8> = Vec::new();

@@ -79,17 +79,15 @@ impl Template {
 
     /// The length of a frame with these texts and so many rows.
     pub(super) fn encoded_len(&self, texts: [&str; 3], rows: usize) -> usize {
-        let area = area_len(&texts[..self.texts]);
+        let texts = &texts[..self.texts];
         MAGIC_START.len()
             + MESSAGE_PREFIX
-            + self.schema.prefix.len()
-            + area
+            + self.schema.encoded_len(texts)
             + MESSAGE_PREFIX
             + self.batch_len
             + body_len(rows)
             + END_OF_STREAM
-            + self.footer.prefix.len()
-            + area
+            + self.footer.encoded_len(texts)
             + size_of::<u32>()
             + MAGIC_END.len()
     }
@@ -105,8 +103,7 @@ impl Template {
     ) {
         let texts = &texts[..self.texts];
         let rows = values.len();
-        let area = area_len(texts);
-        let schema_len = self.schema.prefix.len() + area;
+        let schema_len = self.schema.encoded_len(texts);
 
         buffer.put_slice(MAGIC_START);
         buffer.put_u32_le(CONTINUATION);
@@ -127,7 +124,7 @@ impl Template {
             (self.footer_body, body_len(rows) as i64),
         ];
         self.footer.write(texts, &numbers, buffer);
-        buffer.put_u32_le((self.footer.prefix.len() + area) as u32);
+        buffer.put_u32_le(self.footer.encoded_len(texts) as u32);
         buffer.put_slice(MAGIC_END);
     }
 }
@@ -197,6 +194,12 @@ impl Stencil {
         Self { prefix, holes }
     }
 
+    /// The length with these texts, up to a multiple of eight: columns must start at one.
+    fn encoded_len(&self, texts: &[&str]) -> usize {
+        let texts: usize = texts.iter().map(|text| text_len(text)).sum();
+        (self.prefix.len() + texts).next_multiple_of(8)
+    }
+
     /// Writes prefix and texts, with the holes filled and `numbers` put in their places.
     fn write(&self, texts: &[&str], numbers: &[(usize, i64)], buffer: &mut impl BufMut) {
         // The texts stand in reverse order, as a flatbuffer builder lays them.
@@ -229,22 +232,13 @@ impl Stencil {
             buffer.put_slice(text.as_bytes());
             buffer.put_bytes(0, text_len(text) - size_of::<u32>() - text.len());
         }
-        buffer.put_bytes(0, self.prefix.len() + area_len(texts) - place);
+        buffer.put_bytes(0, self.encoded_len(texts) - place);
     }
 }
 
 /// The bytes of a text: its length, the text, a zero, and up to a multiple of four.
 fn text_len(text: &str) -> usize {
     size_of::<u32>() + (text.len() + 1).next_multiple_of(4)
-}
-
-/// The bytes of all texts, up to a multiple of eight.
-fn area_len(texts: &[&str]) -> usize {
-    texts
-        .iter()
-        .map(|text| text_len(text))
-        .sum::<usize>()
-        .next_multiple_of(8)
 }
 
 /// The columns' bytes: 64-bit times and 64-bit values.

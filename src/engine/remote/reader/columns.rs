@@ -1,0 +1,409 @@
+//! Samples as they arrive, in columns: all values in one, and times shared between series.
+
+use series::{Column, InstantSample, Labels, Sample, Series};
+use std::ops::Range;
+
+/// Times a server repeats in every series, with the text in which it writes them.
+#[derive(Default)]
+struct Reference {
+    times: Vec<i64>,
+    /// What follows the opening bracket of each sample: time, comma and quote, in the lowest
+    /// bytes. Made when a second series comes, for a lone one needs none.
+    texts: Vec<u128>,
+    /// How many bytes each text has; 0 where it does not fit 16.
+    lengths: Vec<u8>,
+}
+
+/// Where the times of a finished series are.
+enum Times {
+    Shared {
+        reference: usize,
+        rows: Range<usize>,
+    },
+    Own(Range<usize>),
+}
+
+struct Finished {
+    labels: Labels,
+    times: Times,
+    values: Range<usize>,
+}
+
+/// Where the times of the series that is being read go.
+enum Writing {
+    /// The rows from `start` on of the reference, so far.
+    Shared { start: usize },
+    /// Into [`Columns::current`]; `next` is the row of the reference that may come next.
+    Own { next: usize },
+}
+
+/// Samples by series. Times come shared from [`Columns::into_series`] where series have the
+/// same ones, or one has a piece of the other's.
+pub(super) struct Columns {
+    values: Vec<f64>,
+    own_times: Vec<i64>,
+    references: Vec<Reference>,
+    finished: Vec<Finished>,
+    labels: Labels,
+    first_value: usize,
+    writing: Writing,
+    current: Vec<i64>,
+    misordered: u64,
+}
+
+impl Columns {
+    pub(super) fn new() -> Self {
+        Self {
+            values: Vec::new(),
+            own_times: Vec::new(),
+            references: Vec::new(),
+            finished: Vec::new(),
+            labels: Labels::empty(),
+            first_value: 0,
+            writing: Writing::Own { next: usize::MAX },
+            current: Vec::new(),
+            misordered: 0,
+        }
+    }
+
+    /// Samples so far.
+    pub(super) fn samples(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Finished series so far.
+    pub(super) fn series(&self) -> usize {
+        self.finished.len()
+    }
+
+    /// Samples that came out of order or twice.
+    pub(super) fn misordered(&self) -> u64 {
+        self.misordered
+    }
+
+    pub(super) fn begin_series(&mut self) {
+        self.first_value = self.values.len();
+        self.labels = Labels::empty();
+        self.current.clear();
+        self.writing = match self.references.last_mut() {
+            Some(reference) => {
+                reference.write_texts();
+                Writing::Shared { start: 0 }
+            }
+            None => Writing::Own { next: usize::MAX },
+        };
+    }
+
+    pub(super) fn set_labels(&mut self, labels: Labels) {
+        self.labels = labels;
+    }
+
+    /// The text expected behind the bracket of the next sample, and its length in bytes. A length
+    /// of zero means that nothing is expected.
+    #[inline]
+    pub(super) fn expected(&self) -> (u128, u8) {
+        let row = match self.writing {
+            Writing::Shared { start } => start + self.values.len() - self.first_value,
+            Writing::Own { next } => next,
+        };
+        let Some(reference) = self.references.last() else {
+            return (0, 0);
+        };
+        match (reference.texts.get(row), reference.lengths.get(row)) {
+            (Some(text), Some(length)) => (*text, *length),
+            _ => (0, 0),
+        }
+    }
+
+    /// Adds a sample whose time is the one expected.
+    #[inline]
+    pub(super) fn push_expected(&mut self, value: f64) {
+        if let Writing::Own { next } = &mut self.writing
+            && let Some(reference) = self.references.last()
+        {
+            self.current.push(reference.times[*next]);
+            *next += 1;
+        }
+        self.values.push(value);
+    }
+
+    /// Adds a sample.
+    pub(super) fn push(&mut self, time: i64, value: f64) {
+        let times = self.references.last().map_or(&[][..], |r| &r.times);
+        match &mut self.writing {
+            Writing::Shared { start } => {
+                let count = self.values.len() - self.first_value;
+                if count == 0
+                    && let Ok(row) = times.binary_search(&time)
+                {
+                    *start = row;
+                } else if times.get(*start + count) != Some(&time) {
+                    self.current
+                        .extend_from_slice(&times[*start..*start + count]);
+                    self.current.push(time);
+                    let next = row_after(times, *start + count, time);
+                    self.writing = Writing::Own { next };
+                }
+            }
+            Writing::Own { next } => {
+                self.current.push(time);
+                *next = row_after(times, *next, time);
+            }
+        }
+        self.values.push(value);
+    }
+
+    pub(super) fn end_series(&mut self) {
+        let values = self.first_value..self.values.len();
+        let times = match self.writing {
+            Writing::Shared { start } => Times::Shared {
+                reference: self.references.len() - 1,
+                rows: start..start + values.len(),
+            },
+            Writing::Own { .. } => self.own_times(),
+        };
+        self.finished.push(Finished {
+            labels: std::mem::take(&mut self.labels),
+            times,
+            values: self.first_value..self.values.len(),
+        });
+    }
+
+    /// Ends the series, or forgets it when it has no samples.
+    pub(super) fn end_series_unless_empty(&mut self) {
+        if self.values.len() > self.first_value {
+            self.end_series();
+        }
+    }
+
+    fn own_times(&mut self) -> Times {
+        self.put_in_order();
+        let known = self.references.last().map_or(0, |r| r.times.len());
+        if self.current.len() > known {
+            // The longest series so far is what later ones are compared with.
+            let rows = 0..self.current.len();
+            self.references.push(Reference {
+                times: std::mem::take(&mut self.current),
+                ..Reference::default()
+            });
+            let reference = self.references.len() - 1;
+            // Texts of the earlier one are of no more use.
+            if let Some(before) = reference.checked_sub(1) {
+                self.references[before].texts = Vec::new();
+                self.references[before].lengths = Vec::new();
+            }
+            return Times::Shared { reference, rows };
+        }
+        let start = self.own_times.len();
+        self.own_times.append(&mut self.current);
+        Times::Own(start..self.own_times.len())
+    }
+
+    /// Sorts the series that is being read where its times do not increase; of samples with one
+    /// time the last stays.
+    fn put_in_order(&mut self) {
+        if self.current.windows(2).all(|pair| pair[0] < pair[1]) {
+            return;
+        }
+        let values = self.values.split_off(self.first_value);
+        let mut samples: Vec<(i64, f64)> = self.current.drain(..).zip(values).collect();
+        self.misordered += samples.windows(2).filter(|w| w[0].0 >= w[1].0).count() as u64;
+        samples.sort_by_key(|(time, _)| *time);
+        for (i, (time, value)) in samples.iter().enumerate() {
+            if samples.get(i + 1).is_none_or(|(next, _)| next != time) {
+                self.current.push(*time);
+                self.values.push(*value);
+            }
+        }
+    }
+
+    /// The series in the order in which they came.
+    pub(super) fn into_series(self) -> Vec<Series> {
+        let values: Column<f64> = self.values.into();
+        let own: Column<i64> = self.own_times.into();
+        let references: Vec<Column<i64>> = self
+            .references
+            .into_iter()
+            .map(|reference| reference.times.into())
+            .collect();
+        self.finished
+            .into_iter()
+            .map(|series| Series {
+                labels: series.labels,
+                times: match series.times {
+                    Times::Shared { reference, rows } => references[reference].slice(rows),
+                    Times::Own(rows) => own.slice(rows),
+                },
+                values: values.slice(series.values),
+            })
+            .collect()
+    }
+
+    /// The last sample of every series that has one.
+    pub(super) fn into_vector(self) -> Vec<InstantSample> {
+        self.into_series()
+            .into_iter()
+            .filter_map(|series| {
+                let (time, value) = (*series.times.last()?, *series.values.last()?);
+                Some(InstantSample {
+                    labels: series.labels,
+                    sample: Sample { time, value },
+                })
+            })
+            .collect()
+    }
+}
+
+/// The row behind that of `time`, looking from row `from` on; no row where it is not there.
+fn row_after(times: &[i64], from: usize, time: i64) -> usize {
+    let rest = times.get(from..).unwrap_or_default();
+    // Gaps are short, and so the row is near.
+    let mut width = 1;
+    while rest.get(width).is_some_and(|t| *t < time) {
+        width *= 2;
+    }
+    let near = &rest[..rest.len().min(width + 1)];
+    match near.binary_search(&time) {
+        Ok(row) => from + row + 1,
+        // A time between two rows: the next one may fit again.
+        Err(row) if row < near.len() => from + row,
+        Err(_) => usize::MAX,
+    }
+}
+
+impl Reference {
+    fn write_texts(&mut self) {
+        if !self.texts.is_empty() {
+            return;
+        }
+        self.texts.reserve_exact(self.times.len());
+        self.lengths.reserve_exact(self.times.len());
+        for time in &self.times {
+            let (text, length) = sample_text(*time);
+            self.texts.push(text);
+            self.lengths.push(length);
+        }
+    }
+}
+
+/// How Prometheus writes a time in front of a value: `1700000000.123,"`.
+fn sample_text(time: i64) -> (u128, u8) {
+    let mut bytes = [0u8; 16];
+    let (seconds, ms) = (time / 1_000, time % 1_000);
+    // Before 1970 and from the year 33658 on the general way will do.
+    if time < 0 || seconds >= 1_000_000_000_000 {
+        return (0, 0);
+    }
+    let mut digits = [0u8; 12];
+    let mut at = digits.len();
+    let mut rest = seconds;
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    let mut length = digits.len() - at;
+    let fraction = [
+        b'.',
+        b'0' + (ms / 100) as u8,
+        b'0' + (ms / 10 % 10) as u8,
+        b'0' + (ms % 10) as u8,
+    ];
+    let fraction = if ms == 0 { &[][..] } else { &fraction[..] };
+    if length + fraction.len() + 2 > bytes.len() {
+        return (0, 0);
+    }
+    bytes[..length].copy_from_slice(&digits[at..]);
+    for part in [fraction, b",\""] {
+        bytes[length..length + part.len()].copy_from_slice(part);
+        length += part.len();
+    }
+    (u128::from_le_bytes(bytes), length as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(series: &[&[i64]]) -> Vec<Series> {
+        let mut columns = Columns::new();
+        for times in series {
+            columns.begin_series();
+            for time in *times {
+                columns.push(*time, *time as f64);
+            }
+            columns.end_series();
+        }
+        columns.into_series()
+    }
+
+    #[test]
+    fn equal_times_are_one_column() {
+        let all = read(&[&[1, 2, 3], &[1, 2, 3], &[2, 3], &[1], &[]]);
+        assert!(all[0].times.is_same(&all[1].times));
+        assert!(all[0].times.slice(1..3).is_same(&all[2].times));
+        assert!(all[0].times.slice(0..1).is_same(&all[3].times));
+        assert!(all[4].times.is_empty());
+    }
+
+    #[test]
+    fn gaps_and_foreign_times_get_a_column_of_their_own() {
+        let cases: &[&[i64]] = &[
+            &[10, 20, 30, 40, 50],
+            &[10, 30, 50],
+            &[5, 10, 20],
+            &[20, 21, 30, 40, 60],
+            &[50, 60],
+            &[10, 20, 30, 40, 50, 60, 70],
+            &[60, 70],
+            &[10, 60],
+        ];
+        for (series, times) in read(cases).iter().zip(cases) {
+            assert_eq!(&series.times[..], *times);
+            assert!(
+                series
+                    .values
+                    .iter()
+                    .zip(*times)
+                    .all(|(v, t)| *v == *t as f64)
+            );
+        }
+    }
+
+    #[test]
+    fn samples_out_of_order_are_sorted_and_the_last_of_equals_stays() {
+        let mut columns = Columns::new();
+        for _ in 0..2 {
+            columns.begin_series();
+            for (time, value) in [(3, 1.0), (1, 2.0), (1, 3.0), (2, 4.0), (3, 5.0)] {
+                columns.push(time, value);
+            }
+            columns.end_series();
+        }
+        assert_eq!(columns.misordered(), 4);
+        for series in columns.into_series() {
+            assert_eq!(&series.times[..], &[1, 2, 3]);
+            assert_eq!(&series.values[..], &[3.0, 4.0, 5.0]);
+        }
+    }
+
+    #[test]
+    fn times_are_expected_as_prometheus_writes_them() {
+        for (time, text) in [
+            (0, "0,\""),
+            (1_700_000_000_000, "1700000000,\""),
+            (1_700_000_000_050, "1700000000.050,\""),
+            (1_700_000_000_999, "1700000000.999,\""),
+            (12_345_678_901_000, "12345678901,\""),
+        ] {
+            let (bytes, length) = sample_text(time);
+            assert_eq!(&bytes.to_le_bytes()[..length as usize], text.as_bytes());
+        }
+        for time in [-1, i64::MIN, i64::MAX, 12_345_678_901_001] {
+            assert_eq!(sample_text(time), (0, 0));
+        }
+    }
+}
