@@ -48,3 +48,8 @@ test('a new query shows the defaults, a saved one only what it says', () => {
   expect(withDefaults({ refId: 'A', legendFormat: 'x' }, CoreApp.PanelEditor).legendFormat).toBe('x');
   expect(withDefaults({ refId: 'A', expr: 'up' }, CoreApp.PanelEditor)).toEqual({ refId: 'A', expr: 'up' });
 });
+
+test('a key without a value is no choice: a new alert rule stays instant', () => {
+  const fresh = { refId: 'A', range: false, instant: undefined };
+  expect(queryType(withDefaults(fresh, CoreApp.UnifiedAlerting))).toBe('instant');
+});

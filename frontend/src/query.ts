@@ -35,7 +35,12 @@ export function defaultQuery(app: CoreApp): Partial<PanelQuery> {
  * the full label set, neither range nor instant is range.
  */
 export function withDefaults(query: PanelQuery, app: CoreApp): PanelQuery {
-  return queryText(query) === '' ? { ...defaultQuery(app), ...query } : query;
+  if (queryText(query) !== '') {
+    return query;
+  }
+  // A new alert rule names keys without a value; those are no choices either.
+  const chosen = Object.entries(query).filter(([, value]) => value !== undefined);
+  return { refId: query.refId, ...defaultQuery(app), ...Object.fromEntries(chosen) };
 }
 
 /** The query type behind the two flags; neither flag means range, as in old dashboards. */
