@@ -120,8 +120,10 @@ impl Fetcher {
 
     /// Fetches a page into `buffer`, whose memory is used again.
     pub(crate) async fn fetch(&self, target: &Target, buffer: Vec<u8>) -> Result<Fetched> {
-        let credentials = self.credentials().await?;
-        let fetching = self.follow(target, &credentials, buffer);
+        let fetching = async {
+            let credentials = self.credentials().await?;
+            self.follow(target, &credentials, buffer).await
+        };
         tokio::time::timeout(target.timeout, fetching)
             .await
             .unwrap_or_else(|_| {
