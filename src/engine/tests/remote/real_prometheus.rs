@@ -18,6 +18,7 @@ struct Prometheus {
 
 impl Prometheus {
     /// `None`, with a line that says so, where Prometheus is not installed.
+    #[allow(clippy::print_stdout, reason = "a person must see what was left out")]
     async fn start() -> Option<Self> {
         if !std::path::Path::new(PROGRAM).exists() {
             println!("skipped: {PROGRAM} is not installed");
