@@ -85,7 +85,7 @@ impl Prometheus {
     clippy::disallowed_methods,
     reason = "a real server lives in real time"
 )]
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     since.as_millis() as i64
 }
