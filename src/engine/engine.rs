@@ -38,6 +38,12 @@ pub trait Engine: Send + Sync {
     /// Looks whether queries can be answered and, if not, says why and how to mend it.
     fn health<'a>(&'a self, context: &'a Context) -> Reply<'a, Health>;
 
+    /// Whether [`Engine::resource`] passes requests on to a server. Where it does not, whoever
+    /// serves Prometheus's HTTP API asks the other methods.
+    fn passes_through(&self) -> bool {
+        true
+    }
+
     /// Answers a request to Prometheus's HTTP API (paths of [`crate::is_allowed_resource`]).
     /// An answer with an error status is `Ok`: status, headers and body pass through.
     fn resource<'a>(

@@ -29,6 +29,9 @@ pub enum Error {
     /// A source of samples failed.
     #[error(transparent)]
     Source(#[from] series::Error),
+    /// The query cannot be evaluated.
+    #[error(transparent)]
+    Query(#[from] promql::Error),
     /// A setting that cannot be used; `key` is its name as the settings spell it.
     #[error("setting {key}: {reason}")]
     Setting {
@@ -51,6 +54,15 @@ pub enum Error {
     TimedOut {
         /// The server's base URL, without credentials.
         url: String,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The evaluation did not end in time.
+    #[error(
+        "no result within {} s: ask for a shorter range, a wider step or fewer series",
+        .after.as_secs_f64()
+    )]
+    OutOfTime {
         /// How long was waited.
         after: Duration,
     },
@@ -162,14 +174,15 @@ impl Error {
     pub fn cause(&self) -> Cause {
         match self {
             Self::Question(_) | Self::Setting { .. } | Self::Forbidden { .. } => Cause::Invalid,
-            Self::Source(error) => match error {
-                series::Error::Cancelled | series::Error::TimedOut => Cause::Timeout,
-                series::Error::Limit { .. } => Cause::Limit,
-                series::Error::Corrupt(_) => Cause::Corrupt,
-                series::Error::Unavailable(_) => Cause::Unavailable,
-                _ => Cause::Internal,
+            Self::Source(error) => source_cause(error),
+            Self::Query(error) => match error {
+                promql::Error::Source(error) => source_cause(error),
+                promql::Error::TooManyPoints { .. } | promql::Error::TooManySamples { .. } => {
+                    Cause::Limit
+                }
+                _ => Cause::Invalid,
             },
-            Self::Cancelled | Self::TimedOut { .. } => Cause::Timeout,
+            Self::Cancelled | Self::OutOfTime { .. } | Self::TimedOut { .. } => Cause::Timeout,
             Self::Limit { .. } => Cause::Limit,
             Self::Transport { .. } | Self::Redirect { .. } => Cause::Unavailable,
             Self::Api { status, kind, .. } => match (kind.as_str(), *status) {
@@ -202,6 +215,8 @@ impl Error {
             | Self::ExporterPage { .. }
             | Self::Html { .. }
             | Self::Malformed { .. } => Some(502),
+            Self::Query(promql::Error::Parse(_)) => Some(400),
+            Self::Query(error) if !matches!(error, promql::Error::Source(_)) => Some(422),
             Self::TimedOut { .. } => Some(504),
             _ => None,
         }
@@ -212,5 +227,15 @@ impl Error {
     #[must_use]
     pub fn is_downstream(&self) -> bool {
         !matches!(self.cause(), Cause::Internal)
+    }
+}
+
+fn source_cause(error: &series::Error) -> Cause {
+    match error {
+        series::Error::Cancelled | series::Error::TimedOut => Cause::Timeout,
+        series::Error::Limit { .. } => Cause::Limit,
+        series::Error::Corrupt(_) => Cause::Corrupt,
+        series::Error::Unavailable(_) => Cause::Unavailable,
+        _ => Cause::Internal,
     }
 }

@@ -1,10 +1,11 @@
-//! Answers questions: [`Engine`] is what every door asks, [`remote`] asks a
-//! Prometheus-compatible server.
+//! Answers questions: [`Engine`] is what every door asks; [`embedded`] evaluates PromQL over
+//! samples of our own, [`remote`] asks a Prometheus-compatible server.
 //!
 //! Enters `query`, `promql` and `series`. Knows nothing of the store, frames or Grafana.
 //! Start at [`Engine`] and [`remote::RemoteEngine::new`].
 
 mod context;
+pub mod embedded;
 mod engine;
 mod error;
 mod health;

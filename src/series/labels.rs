@@ -41,7 +41,11 @@ impl Labels {
                 return Err(LabelsError::Repeated(pair[0].0.as_ref().to_owned()));
             }
         }
-        let mut text = String::new();
+        // One byte is enough for nearly every length.
+        let lengths = pairs
+            .iter()
+            .map(|(n, v)| n.as_ref().len() + v.as_ref().len() + 2);
+        let mut text = String::with_capacity(lengths.sum());
         for (name, value) in &pairs {
             push_pair(&mut text, name.as_ref(), value.as_ref());
         }

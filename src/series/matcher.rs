@@ -118,12 +118,16 @@ impl Matcher {
     }
 }
 
-/// Compiles a pattern as Prometheus does: anchored at both ends, `.` matching newlines.
+/// Compiles a pattern as Prometheus does in selectors and relabelling: RE2's syntax, anchored at
+/// both ends, `.` matching newlines.
 ///
 /// Go's RE2 and Rust's `regex` speak nearly the same language. Two spellings that Go knows and
 /// Rust does not are rewritten: `\Q…\E`, and braces that open no repetition and so stand for
 /// themselves.
-fn anchored_regex(pattern: &str) -> Result<Regex, MatcherError> {
+///
+/// # Errors
+/// [`MatcherError`] when `pattern` is no regular expression.
+pub fn anchored_regex(pattern: &str) -> Result<Regex, MatcherError> {
     let translated = translate(pattern);
     Regex::new(&format!("^(?s:{translated})$")).map_err(|error| MatcherError {
         pattern: pattern.to_owned(),

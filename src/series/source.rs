@@ -1,4 +1,4 @@
-use crate::{Exemplar, Interrupt, Labels, Matcher, Metadata, Result, TimeRange};
+use crate::{Exemplar, Extras, Interrupt, Labels, Matcher, Metadata, Result, TimeRange};
 
 /// Where samples and their labels are read.
 pub trait SeriesSource: Send + Sync {
@@ -124,6 +124,21 @@ pub trait SeriesSet: Send + Sync {
     /// [`crate::Error`] when the bytes cannot be read. A damaged chunk is no error: its samples
     /// are missing and [`SeriesSet::warnings`] says so.
     fn read(&self, series: usize, columns: &mut Columns) -> Result<()>;
+
+    /// Whether any series may have [`Extras`]; where not, they need not be read.
+    fn has_extras(&self) -> bool {
+        false
+    }
+
+    /// Replaces `extras` by the native histograms and start times of a series.
+    ///
+    /// # Errors
+    /// As [`SeriesSet::read`].
+    fn read_extras(&self, series: usize, extras: &mut Extras) -> Result<()> {
+        let _ = series;
+        extras.clear();
+        Ok(())
+    }
 
     /// What could not be read so far, in words for a person.
     fn warnings(&self) -> Vec<String>;

@@ -1,0 +1,410 @@
+//go:build mage
+
+// One thin target for every habit. What a target does is said by cargo, npm and go; what
+// stands here is the order, and the few files that none of them writes.
+//
+// `go run mage.go -l` lists the targets; nothing needs to be installed for that but Go.
+package main
+
+import (
+	"archive/zip"
+	"bufio"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/magefile/mage/mg"
+	"github.com/magefile/mage/sh"
+)
+
+const (
+	frontend   = "frontend"
+	dist       = "dist"
+	artifacts  = "artifacts"
+	hostTests  = "tests/host"
+	executable = "gpx_headwater"
+)
+
+// Default is what `go run mage.go` does without a target.
+var Default = Check
+
+// Aliases are other names for targets.
+var Aliases = map[string]any{"test": Check}
+
+// Build compiles the plugin for release, on Linux as a static binary, into dist/.
+func Build() error {
+	triple := map[string]string{
+		"amd64": "x86_64-unknown-linux-gnu",
+		"arm64": "aarch64-unknown-linux-gnu",
+	}[runtime.GOARCH]
+	arguments := []string{"build", "--release", "--locked", "--bin", executable}
+	built := filepath.Join(targetDirectory(), "release", executable)
+	environment := map[string]string{}
+	if runtime.GOOS == "linux" && triple != "" {
+		// Grafana's image has no libgcc_s. Naming the target keeps the flag away from build
+		// scripts and procedural macros, which cannot be static.
+		arguments = append(arguments, "--target", triple)
+		environment["RUSTFLAGS"] = "-C target-feature=+crt-static"
+		built = filepath.Join(targetDirectory(), triple, "release", executable)
+	}
+	if runtime.GOOS == "windows" {
+		built += ".exe"
+	}
+	if err := sh.RunWithV(environment, "cargo", arguments...); err != nil {
+		return err
+	}
+	return copyFile(built, binary(), 0o755)
+}
+
+// binary is the plugin's file in dist/, named as Grafana looks for it.
+func binary() string {
+	name := fmt.Sprintf("%s_%s_%s", executable, runtime.GOOS, runtime.GOARCH)
+	if runtime.GOOS == "windows" {
+		name += ".exe"
+	}
+	return filepath.Join(dist, name)
+}
+
+// Frontend installs the frontend's packages where they are missing and bundles it into dist/.
+func Frontend() error {
+	mg.Deps(frontendPackages)
+	return npm("run", "build")
+}
+
+func npm(arguments ...string) error {
+	return sh.RunV("npm", append([]string{"--prefix", frontend}, arguments...)...)
+}
+
+// frontendPackages installs what the lock file names unless that has been done already.
+//
+// `npm ci` would be stricter, but refuses the lock file where a registry lacks the optional
+// packages of other platforms; this takes the locked versions and leaves the file as it is.
+func frontendPackages() error {
+	if err := needs("npm", "install Node 20 or newer: https://nodejs.org"); err != nil {
+		return err
+	}
+	locked, err := os.Stat(filepath.Join(frontend, "package-lock.json"))
+	if err != nil {
+		return err
+	}
+	installed, err := os.Stat(filepath.Join(frontend, "node_modules", ".package-lock.json"))
+	if err == nil && !installed.ModTime().Before(locked.ModTime()) {
+		return nil
+	}
+	return npm("install", "--no-save", "--no-audit", "--no-fund")
+}
+
+// Dist fills dist/ with all that Grafana wants of a plugin.
+func Dist() error {
+	mg.SerialDeps(Versions, Frontend, Build)
+	return complete()
+}
+
+// complete fails when something is missing from dist/ that Grafana or a person looks for.
+func complete() error {
+	for _, name := range []string{"plugin.json", "module.js", "img/logo.svg", "README.md", "LICENSE", "CHANGELOG.md", filepath.Base(binary())} {
+		info, err := os.Stat(filepath.Join(dist, name))
+		if err != nil {
+			return fmt.Errorf("dist/ is not what Grafana wants: %w", err)
+		}
+		if executable := info.Mode().Perm()&0o111 != 0; executable != (name == filepath.Base(binary())) {
+			return fmt.Errorf("dist/%s has mode %v", name, info.Mode())
+		}
+	}
+	return nil
+}
+
+// Check runs everything that CI runs; what fails fastest comes first.
+func Check() error {
+	mg.SerialDeps(Tools, Versions, Format, Lint, Rust, FrontendCheck, Host)
+	return complete()
+}
+
+// Format fails when a Rust or Go file is not formatted.
+func Format() error {
+	if err := sh.RunV("cargo", "fmt", "--all", "--check"); err != nil {
+		return err
+	}
+	unformatted, err := sh.Output("gofmt", "-l", "Magefile.go", "mage.go", hostTests)
+	if err != nil {
+		return err
+	}
+	if unformatted != "" {
+		return fmt.Errorf("not formatted (run `gofmt -w` on them):\n%s", unformatted)
+	}
+	return nil
+}
+
+// Lint runs clippy and go vet, and cargo-deny where it is installed.
+func Lint() error {
+	if err := sh.RunV("cargo", "clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"); err != nil {
+		return err
+	}
+	for _, arguments := range [][]string{
+		{"vet", "-tags", "mage", "."},
+		{"vet", "mage.go"},
+		{"-C", hostTests, "vet", "./..."},
+	} {
+		if err := sh.RunV("go", arguments...); err != nil {
+			return err
+		}
+	}
+	if _, err := exec.LookPath("cargo-deny"); err != nil {
+		// tests/licences.rs holds every dependency to the same list.
+		fmt.Println("cargo-deny is not installed (cargo install --locked cargo-deny); tests/licences.rs checks licences and sources")
+		return nil
+	}
+	return sh.RunV("cargo", "deny", "check", "licenses", "sources")
+}
+
+// Rust runs the tests of every room, the floor plan and the check of generated code.
+func Rust() error {
+	return sh.RunV("cargo", "test", "--workspace", "--locked")
+}
+
+// FrontendCheck lints, type-checks, tests and bundles the frontend.
+func FrontendCheck() error {
+	mg.Deps(frontendPackages)
+	return npm("run", "check")
+}
+
+// Host builds the plugin, starts it as Grafana does and checks it from there.
+func Host() error {
+	mg.Deps(Build)
+	if err := sh.RunV("cargo", "build", "--locked", "--bin", executable); err != nil {
+		return err
+	}
+	return onBinary("test", "-count=1", "./...")
+}
+
+// onBinary runs `go` in the host's module with the binary of dist/ under test, and beside it
+// the debug build, which alone makes mistakes on request.
+func onBinary(arguments ...string) error {
+	environment := map[string]string{}
+	for variable, file := range map[string]string{
+		"HEADWATER_BIN":       binary(),
+		"HEADWATER_DEBUG_BIN": filepath.Join(targetDirectory(), "debug", executable),
+	} {
+		path, err := filepath.Abs(file)
+		if err != nil {
+			return err
+		}
+		environment[variable] = path
+	}
+	return sh.RunWithV(environment, "go", append([]string{"-C", hostTests}, arguments...)...)
+}
+
+func targetDirectory() string {
+	if directory := os.Getenv("CARGO_TARGET_DIR"); directory != "" {
+		return directory
+	}
+	return "target"
+}
+
+// Bench prints the project's figures: benchmarks of the rooms, then of the whole process.
+func Bench() error {
+	mg.Deps(Build)
+	if err := sh.RunV("cargo", "bench", "--workspace", "--locked"); err != nil {
+		return err
+	}
+	return onBinary("test", "-run=^$", "-bench=.", "-benchtime=20x", "./...")
+}
+
+// Demo shows Headwater at work on this machine, without Grafana.
+func Demo() error {
+	return sh.RunV("cargo", "run", "--release", "--locked", "--bin", executable, "--", "demo")
+}
+
+// E2e drives the plugin in a real Grafana with a browser.
+func E2e() error {
+	mg.Deps(Dist)
+	return npm("run", "e2e")
+}
+
+// Package writes the release archive and its checksum into artifacts/.
+func Package() error {
+	mg.Deps(Dist)
+	about, err := description()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(artifacts, 0o755); err != nil {
+		return err
+	}
+	name := fmt.Sprintf("%s-%s.%s_%s.zip", about.ID, about.Info.Version, runtime.GOOS, runtime.GOARCH)
+	archive := filepath.Join(artifacts, name)
+	if err := writeArchive(archive, about); err != nil {
+		return err
+	}
+	content, err := os.ReadFile(archive)
+	if err != nil {
+		return err
+	}
+	// The form that `sha256sum --check` reads.
+	sum := fmt.Sprintf("%x  %s\n", sha256.Sum256(content), name)
+	fmt.Print(sum)
+	return os.WriteFile(archive+".sha256", []byte(sum), 0o644)
+}
+
+// writeArchive puts dist/ into one folder named as the plugin, with the files' modes. The
+// same dist/ always gives the same bytes: the order is the walk's, the time the release's.
+func writeArchive(archive string, about pluginDescription) (err error) {
+	released, err := time.Parse(time.DateOnly, about.Info.Updated)
+	if err != nil {
+		return fmt.Errorf("plugin.json: info.updated: %w", err)
+	}
+	out, err := os.Create(archive)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	writer := zip.NewWriter(out)
+	defer func() { err = errors.Join(err, writer.Close()) }()
+	return filepath.WalkDir(dist, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		header, err := zip.FileInfoHeader(info)
+		if err != nil {
+			return err
+		}
+		inside, err := filepath.Rel(dist, file)
+		if err != nil {
+			return err
+		}
+		header.Name = path.Join(about.ID, filepath.ToSlash(inside))
+		header.Method, header.Modified = zip.Deflate, released
+		entryWriter, err := writer.CreateHeader(header)
+		if err != nil {
+			return err
+		}
+		content, err := os.Open(file)
+		if err != nil {
+			return err
+		}
+		defer content.Close()
+		_, err = io.Copy(entryWriter, content)
+		return err
+	})
+}
+
+// pluginDescription is what the targets read of plugin.json.
+type pluginDescription struct {
+	ID   string
+	Info struct{ Version, Updated string }
+}
+
+func description() (about pluginDescription, err error) {
+	encoded, err := os.ReadFile("plugin.json")
+	if err != nil {
+		return about, err
+	}
+	return about, json.Unmarshal(encoded, &about)
+}
+
+// Versions fails unless Cargo.toml, plugin.json and package.json name the same version.
+func Versions() error {
+	about, err := description()
+	if err != nil {
+		return err
+	}
+	manifest, err := os.ReadFile("Cargo.toml")
+	if err != nil {
+		return err
+	}
+	workspace := regexp.MustCompile(`(?ms)^\[workspace\.package\]\n(?:[^\[]*\n)?version = "([^"]+)"`).FindSubmatch(manifest)
+	if workspace == nil {
+		return errors.New("Cargo.toml: no version in [workspace.package]")
+	}
+	encoded, err := os.ReadFile(filepath.Join(frontend, "package.json"))
+	if err != nil {
+		return err
+	}
+	var face struct{ Version string }
+	if err := json.Unmarshal(encoded, &face); err != nil {
+		return err
+	}
+	if cargo := string(workspace[1]); cargo != about.Info.Version || cargo != face.Version {
+		return fmt.Errorf("versions differ: Cargo.toml %s, plugin.json %s, %s/package.json %s", cargo, about.Info.Version, frontend, face.Version)
+	}
+	return nil
+}
+
+// Tools installs the Debian packages of .ci/packages that are missing, or says how to.
+func Tools() error {
+	list, err := os.Open(".ci/packages")
+	if err != nil {
+		return err
+	}
+	defer list.Close()
+	var missing []string
+	for lines := bufio.NewScanner(list); lines.Scan(); {
+		fields := strings.Fields(lines.Text())
+		if len(fields) != 2 || strings.HasPrefix(fields[0], "#") {
+			continue
+		}
+		if _, err := exec.LookPath(fields[1]); err != nil {
+			missing = append(missing, fields[0])
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	install := "apt-get install -y --no-install-recommends " + strings.Join(missing, " ")
+	_, err = exec.LookPath("apt-get")
+	if err != nil || os.Geteuid() != 0 {
+		if os.Getenv("CI") != "" {
+			return fmt.Errorf("missing: %s. As root on Debian: %s", strings.Join(missing, ", "), install)
+		}
+		fmt.Printf("tests that need %s will be skipped; to run them, as root on Debian: %s\n", strings.Join(missing, ", "), install)
+		return nil
+	}
+	// The run level keeps a server that is installed for the tests from being started.
+	quiet := map[string]string{"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+	if err := sh.RunWithV(quiet, "apt-get", "update", "-q"); err != nil {
+		return err
+	}
+	return sh.RunWithV(quiet, "apt-get", strings.Fields(install)[1:]...)
+}
+
+// needs fails with the line that helps when a program is missing.
+func needs(program, help string) error {
+	if _, err := exec.LookPath(program); err != nil {
+		return fmt.Errorf("%s is missing: %s", program, help)
+	}
+	return nil
+}
+
+// copyFile replaces the target as a whole: a plugin that is running keeps its old file.
+func copyFile(from, to string, mode fs.FileMode) error {
+	content, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	if err := os.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.WriteFile(to, content, mode); err != nil {
+		return err
+	}
+	// The umask may have taken bits away that Grafana needs.
+	return os.Chmod(to, mode)
+}

@@ -1,0 +1,83 @@
+/**
+ * The shapes that cross the wire to the backend.
+ *
+ * `PanelQuery` is `grafana/panel_query.rs`, `DataSourceOptions` and `SecureOptions` are its
+ * settings: a key is renamed on both sides or not at all, since saved dashboards hold these names.
+ */
+import type { DataSourceJsonData } from '@grafana/data';
+import type { DataQuery } from '@grafana/schema';
+
+/** How the answer is laid out for the panel. */
+export type ResultFormat = 'time_series' | 'table' | 'heatmap';
+
+/** Which of the two editors last wrote the query. */
+export type EditorMode = 'code' | 'builder';
+
+/** An ad-hoc filter as the backend reads it: Grafana's symbols spelt out as words. */
+export interface AdHocFilter {
+  key: string;
+  operator: string;
+  value: string;
+  values?: string[];
+}
+
+/**
+ * One query of a panel, an alert rule or Explore.
+ *
+ * Everything but `refId` may be missing: dashboards written for the Prometheus data source are
+ * read as they are.
+ */
+export interface PanelQuery extends DataQuery {
+  /** The PromQL text, template variables and macros included. */
+  expr?: string;
+  /** Read as `expr` where that is missing. */
+  queryText?: string;
+  /** The builder's parts, which the backend renders to PromQL when there is no text. */
+  metricName?: string;
+  labels?: Record<string, string>;
+  aggregation?: string;
+  function?: string;
+  /** Evaluate along the whole time range. Neither `range` nor `instant` means range. */
+  range?: boolean;
+  /** Evaluate once, at the end of the time range. */
+  instant?: boolean;
+  exemplar?: boolean;
+  format?: ResultFormat;
+  editorMode?: EditorMode;
+  /** Multiplies the step; 1 where missing. */
+  intervalFactor?: number;
+  /** `{{label}}` template of the series' names, `__auto`, or empty for the full label set. */
+  legendFormat?: string;
+  /** The smallest step, as a duration (`30s`) or a macro (`$__rate_interval`). */
+  interval?: string;
+  /** Grafana's own interval for the panel, in milliseconds. */
+  intervalMs?: number;
+  /** The viewer's distance to UTC, to which the range's start and end are aligned. */
+  utcOffsetSec?: number;
+  adhocFilters?: AdHocFilter[];
+  groupByKeys?: string[];
+}
+
+/** Where the answers come from. */
+export type EngineKind = 'embedded' | 'remote';
+
+/** The engine of a data source that does not name one. */
+export const DEFAULT_ENGINE: EngineKind = 'embedded';
+
+/** The scrape interval of a data source that does not name one. */
+export const DEFAULT_SCRAPE_INTERVAL = '15s';
+
+/** Settings that are no secrets. The address stands beside them, in the settings' `url`. */
+export interface DataSourceOptions extends DataSourceJsonData {
+  engine?: EngineKind;
+  /** How often the metrics are scraped (`15s`); a bare number is seconds. */
+  timeInterval?: string | number;
+  /** Accept any certificate. */
+  tlsSkipVerify?: boolean;
+}
+
+/** Settings that the browser can write and never read back. */
+export interface SecureOptions {
+  /** Sent as a bearer token. */
+  apiKey?: string;
+}

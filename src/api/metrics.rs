@@ -1,0 +1,146 @@
+//! Headwater's own look-ups of metrics: their names, and what one of them is.
+
+use crate::reply::Refusal;
+use crate::{Api, forwarded};
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use engine::LabelQuestion;
+use serde::Serialize;
+use series::METRIC_NAME;
+
+/// How many names a refusal offers instead of one that is not there.
+const NEAR_NAMES: usize = 5;
+/// Suffixes that a family's samples carry beyond its own name (OpenMetrics 1.0, "Suffixes").
+const SUFFIXES: [&str; 6] = ["_total", "_bucket", "_count", "_sum", "_created", "_info"];
+
+/// What is known of a metric.
+#[derive(Serialize)]
+pub(crate) struct Metric {
+    name: String,
+    r#type: &'static str,
+    description: String,
+    unit: String,
+}
+
+/// All metric names, sorted.
+pub(crate) async fn names(
+    State(api): State<Api>,
+    headers: HeaderMap,
+) -> Result<Json<Vec<String>>, Refusal> {
+    let context = forwarded::context(&headers);
+    let question = LabelQuestion::default();
+    let names = api
+        .engine
+        .label_values(METRIC_NAME, &question, &context)
+        .await?;
+    Ok(Json(names.entries))
+}
+
+/// Type, description and unit of one metric; its family's where the name carries a suffix.
+pub(crate) async fn one(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<Metric>, Refusal> {
+    let context = forwarded::context(&headers);
+    let family = SUFFIXES.iter().find_map(|suffix| name.strip_suffix(suffix));
+    let candidates = [Some(name.clone()), family.map(str::to_owned)];
+    for candidate in candidates.into_iter().flatten() {
+        let families = api.engine.metadata(Some(&candidate), &context).await?;
+        let found = families
+            .into_iter()
+            .find(|(family, _)| *family == candidate);
+        if let Some(metadata) = found.and_then(|(_, mut list)| list.pop()) {
+            return Ok(Json(Metric {
+                name,
+                r#type: metadata.kind.as_str(),
+                description: metadata.help,
+                unit: metadata.unit,
+            }));
+        }
+    }
+    let question = LabelQuestion::default();
+    let names = api
+        .engine
+        .label_values(METRIC_NAME, &question, &context)
+        .await?
+        .entries;
+    if names.binary_search(&name).is_ok() {
+        // Samples without metadata: the name is all there is to say.
+        let (description, unit) = (String::new(), String::new());
+        return Ok(Json(Metric {
+            name,
+            r#type: "unknown",
+            description,
+            unit,
+        }));
+    }
+    let near = near_names(&name, &names);
+    let advice = match near.as_slice() {
+        [] => String::new(),
+        near => format!("; near names: {}", near.join(", ")),
+    };
+    Err(Refusal {
+        status: StatusCode::NOT_FOUND,
+        message: format!("there is no metric {name:?}{advice}"),
+    })
+}
+
+/// The names closest to `name`: those that differ in few letters, or hold it.
+fn near_names<'a>(name: &str, names: &'a [String]) -> Vec<&'a str> {
+    let worst = name.len() / 3 + 1;
+    let mut near: Vec<(usize, &str)> = names
+        .iter()
+        .filter_map(|candidate| {
+            let distance = if candidate.contains(name) {
+                0
+            } else {
+                distance(name, candidate)
+            };
+            (distance <= worst).then_some((distance, candidate.as_str()))
+        })
+        .collect();
+    near.sort_unstable();
+    near.into_iter()
+        .take(NEAR_NAMES)
+        .map(|(_, name)| name)
+        .collect()
+}
+
+/// Levenshtein's distance in bytes.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, a) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in b.bytes().enumerate() {
+            let substituted = diagonal + usize::from(a != b);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_differ_in_few_letters_are_near() {
+        let names = [
+            "http_requests_total",
+            "up",
+            "users_created_total",
+            "users_created_created",
+        ]
+        .map(str::to_owned);
+        assert_eq!(
+            near_names("user_created_total", &names),
+            ["users_created_total"]
+        );
+        assert_eq!(near_names("requests", &names), ["http_requests_total"]);
+        assert!(near_names("nothing_like_it_at_all", &names).is_empty());
+    }
+}

@@ -1,0 +1,704 @@
+//! Operators between two vectors: who matches whom is worked out once from labels, and then
+//! whole columns are combined (Prometheus querying/operators, "Vector matching").
+
+use super::Evaluator;
+use super::aggregate::without_metadata;
+use super::vector::{ABSENT, Head, Histograms, Vector, is_present};
+use crate::arithmetic::{compares, computes};
+use crate::error::{Error, Result};
+use crate::native::{self, MixedSchemas};
+use crate::span::Span;
+use crate::syntax::{BinaryOp, Matching, Side};
+use series::{Histogram, Labels, METRIC_NAME, ResetHint};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The labels by which a series is matched.
+fn signature(labels: &Labels, matching: &Matching) -> Labels {
+    let named = |name: &str| matching.labels.iter().any(|label| label == name);
+    if matching.on {
+        labels.without(|name| !named(name))
+    } else {
+        labels.without(|name| name == METRIC_NAME || named(name))
+    }
+}
+
+/// For each series which signature it has, as a number that both sides share.
+struct Signatures {
+    known: HashMap<Labels, usize>,
+    labels: Vec<Labels>,
+}
+
+impl Signatures {
+    fn of(&mut self, vector: &Vector, matching: &Matching) -> Vec<usize> {
+        vector
+            .heads
+            .iter()
+            .map(|head| {
+                let signature = signature(&head.labels, matching);
+                let next = self.labels.len();
+                match self.known.entry(signature) {
+                    std::collections::hash_map::Entry::Occupied(known) => *known.get(),
+                    std::collections::hash_map::Entry::Vacant(new) => {
+                        self.labels.push(new.key().clone());
+                        *new.insert(next)
+                    }
+                }
+            })
+            .collect()
+    }
+}
+
+/// A result in the making: rows found again by their labels.
+struct Output {
+    vector: Vector,
+    places: HashMap<Labels, usize>,
+}
+
+impl Output {
+    fn new(steps: usize) -> Self {
+        Self {
+            vector: Vector::empty(steps),
+            places: HashMap::new(),
+        }
+    }
+
+    fn row(&mut self, head: Head) -> usize {
+        let steps = self.vector.steps;
+        let next = self.vector.heads.len();
+        match self.places.entry(head.labels.clone()) {
+            std::collections::hash_map::Entry::Occupied(known) => *known.get(),
+            std::collections::hash_map::Entry::Vacant(new) => {
+                self.vector.heads.push(head);
+                self.vector.cells.resize((next + 1) * steps, ABSENT);
+                *new.insert(next)
+            }
+        }
+    }
+
+    fn put(&mut self, row: usize, step: usize, cell: Cell) -> Result<()> {
+        let position = row * self.vector.steps + step;
+        if self.vector.present(row, step) {
+            return Err(Error::SameLabels {
+                labels: self.vector.heads[row].labels.clone(),
+            });
+        }
+        match cell {
+            Cell::Float(value) => self.vector.cells[position] = value,
+            Cell::Histogram(histogram) => {
+                self.vector.histograms.insert(position, histogram);
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops rows that never got a sample.
+    fn finish(mut self) -> Vector {
+        let steps = self.vector.steps;
+        let filled: Vec<bool> = (0..self.vector.len())
+            .map(|row| (0..steps).any(|step| self.vector.present(row, step)))
+            .collect();
+        if filled.iter().all(|filled| *filled) {
+            return self.vector;
+        }
+        let mut out = Vector::empty(steps);
+        let mut histograms = Histograms::new();
+        for (row, head) in self.vector.heads.drain(..).enumerate() {
+            if !filled[row] {
+                continue;
+            }
+            let to = out.heads.len();
+            out.heads.push(head);
+            out.cells
+                .extend_from_slice(&self.vector.cells[row * steps..(row + 1) * steps]);
+            for (position, histogram) in
+                self.vector.histograms.range(row * steps..(row + 1) * steps)
+            {
+                histograms.insert(position - row * steps + to * steps, Arc::clone(histogram));
+            }
+        }
+        out.histograms = histograms;
+        out
+    }
+}
+
+/// A sample at one step.
+enum Cell {
+    Float(f64),
+    Histogram(Arc<Histogram>),
+}
+
+impl Evaluator<'_> {
+    /// `and`, `or`, `unless`.
+    pub(crate) fn set_operation(
+        &self,
+        op: BinaryOp,
+        left: &Vector,
+        right: &Vector,
+        matching: &Matching,
+    ) -> Result<Vector> {
+        let steps = left.steps;
+        let mut signatures = Signatures {
+            known: HashMap::new(),
+            labels: Vec::new(),
+        };
+        let left_signatures = signatures.of(left, matching);
+        let right_signatures = signatures.of(right, matching);
+        let count = signatures.labels.len();
+        let (masking, masking_signatures) = if op == BinaryOp::Or {
+            (left, &left_signatures)
+        } else {
+            (right, &right_signatures)
+        };
+        let _held = self.budget.reserve(count, steps.div_ceil(8))?;
+        let mut mask = vec![false; count * steps];
+        for (row, signature) in masking_signatures.iter().enumerate() {
+            let mask = &mut mask[signature * steps..(signature + 1) * steps];
+            for (bit, value) in mask.iter_mut().zip(masking.row(row)) {
+                *bit |= is_present(*value);
+            }
+            for (step, _) in masking.row_histograms(row) {
+                mask[step] = true;
+            }
+        }
+        let rows = left.len() + if op == BinaryOp::Or { right.len() } else { 0 };
+        let reservation = self.budget.reserve(rows, steps)?;
+        let mut output = Output::new(steps);
+        let mut take = |vector: &Vector, row: usize, signature: Option<(usize, bool)>| {
+            let keep = |step: usize| match signature {
+                None => true,
+                Some((signature, wanted)) => mask[signature * steps + step] == wanted,
+            };
+            let mut to = None;
+            for (step, value) in vector.row(row).iter().enumerate() {
+                if is_present(*value) && keep(step) {
+                    let to = *to.get_or_insert_with(|| output.row(vector.heads[row].clone()));
+                    output.put(to, step, Cell::Float(*value))?;
+                }
+            }
+            for (step, histogram) in vector.row_histograms(row) {
+                if keep(step) {
+                    let to = *to.get_or_insert_with(|| output.row(vector.heads[row].clone()));
+                    output.put(to, step, Cell::Histogram(Arc::clone(histogram)))?;
+                }
+            }
+            Ok::<(), Error>(())
+        };
+        for (row, signature) in left_signatures.iter().enumerate() {
+            self.interrupt.check()?;
+            match op {
+                BinaryOp::And => take(left, row, Some((*signature, true)))?,
+                BinaryOp::Unless => take(left, row, Some((*signature, false)))?,
+                _ => take(left, row, None)?,
+            }
+        }
+        if op == BinaryOp::Or {
+            for (row, signature) in right_signatures.iter().enumerate() {
+                self.interrupt.check()?;
+                take(right, row, Some((*signature, false)))?;
+            }
+        }
+        let mut vector = output.finish();
+        vector.reservation = Some(reservation);
+        Ok(vector)
+    }
+
+    /// Arithmetic and comparisons.
+    pub(crate) fn vectors(
+        &self,
+        op: BinaryOp,
+        left: &Vector,
+        right: &Vector,
+        return_bool: bool,
+        matching: &Matching,
+        span: Span,
+    ) -> Result<Vector> {
+        Pairing::new(self, op, left, right, return_bool, matching, span).run()
+    }
+
+    /// Combines two samples as the operator's sides; `None` where nothing comes out.
+    fn combine(
+        &self,
+        op: BinaryOp,
+        return_bool: bool,
+        left: &Sample<'_>,
+        right: &Sample<'_>,
+        span: Span,
+    ) -> Option<Cell> {
+        let notices = &self.notices;
+        let comparison = |holds: bool, kept: Cell| {
+            if return_bool {
+                Some(Cell::Float(f64::from(u8::from(holds))))
+            } else {
+                holds.then_some(kept)
+            }
+        };
+        let incompatible = |left, right| {
+            notices.incompatible_types(left, op.as_str(), right, span);
+            None
+        };
+        match (left, right) {
+            (Sample::Float(_), Sample::Float(_))
+                if matches!(op, BinaryOp::TrimLower | BinaryOp::TrimUpper) =>
+            {
+                incompatible("float", "float")
+            }
+            (Sample::Float(a), Sample::Float(b)) => {
+                if op.is_comparison() {
+                    comparison(compares(op, *a, *b), Cell::Float(*a))
+                } else {
+                    Some(Cell::Float(computes(op, *a, *b)))
+                }
+            }
+            (Sample::Float(a), Sample::Histogram(b)) => {
+                if op != BinaryOp::Mul {
+                    return incompatible("float", "histogram");
+                }
+                let mut result = b.as_ref().clone();
+                native::scale(&mut result, *a);
+                native::compact(&mut result);
+                Some(Cell::Histogram(Arc::new(result)))
+            }
+            (Sample::Histogram(a), Sample::Float(b)) => {
+                let mut result = a.as_ref().clone();
+                match op {
+                    BinaryOp::Mul => native::scale(&mut result, *b),
+                    BinaryOp::Div => native::divide(&mut result, *b),
+                    _ => return incompatible("histogram", "float"),
+                }
+                native::compact(&mut result);
+                Some(Cell::Histogram(Arc::new(result)))
+            }
+            (Sample::Histogram(a), Sample::Histogram(b)) => match op {
+                BinaryOp::Add | BinaryOp::Sub => {
+                    let subtract = op == BinaryOp::Sub;
+                    let mut result = a.as_ref().clone();
+                    let (sign, what) = if subtract {
+                        (-1.0, "subtraction")
+                    } else {
+                        (1.0, "addition")
+                    };
+                    match native::combine(&mut result, b, sign) {
+                        Ok(came) => {
+                            if came.collision {
+                                notices.reset_collision(what, span);
+                            }
+                            if came.reconciled {
+                                notices.mismatched_bounds(what, span);
+                            }
+                        }
+                        Err(MixedSchemas) => {
+                            notices.incompatible_layout(op.as_str(), span);
+                            return None;
+                        }
+                    }
+                    if subtract {
+                        result.reset_hint = ResetHint::Gauge;
+                    }
+                    native::compact(&mut result);
+                    Some(Cell::Histogram(Arc::new(result)))
+                }
+                BinaryOp::Equal => comparison(native::equal(a, b), Cell::Histogram(Arc::clone(a))),
+                BinaryOp::NotEqual => {
+                    comparison(!native::equal(a, b), Cell::Histogram(Arc::clone(a)))
+                }
+                _ => incompatible("histogram", "histogram"),
+            },
+        }
+    }
+}
+
+/// A sample of an operand.
+enum Sample<'a> {
+    Float(f64),
+    Histogram(&'a Arc<Histogram>),
+}
+
+fn sample(vector: &Vector, row: usize, step: usize) -> Option<Sample<'_>> {
+    let value = vector.cells[row * vector.steps + step];
+    if is_present(value) {
+        return Some(Sample::Float(value));
+    }
+    vector.histogram(row, step).map(Sample::Histogram)
+}
+
+/// Series of the side that may have many for one, and of the other.
+struct Pairing<'a> {
+    evaluator: &'a Evaluator<'a>,
+    op: BinaryOp,
+    many: &'a Vector,
+    one: &'a Vector,
+    /// Whether `many` stands right of the operator.
+    swapped: bool,
+    return_bool: bool,
+    matching: &'a Matching,
+    span: Span,
+    steps: usize,
+    signatures: Vec<Labels>,
+    many_signatures: Vec<usize>,
+    one_signatures: Vec<usize>,
+    /// The series of `one` by signature.
+    partners: Vec<Vec<usize>>,
+    /// How many series of `many` have each signature.
+    sharing: Vec<usize>,
+}
+
+impl<'a> Pairing<'a> {
+    fn new(
+        evaluator: &'a Evaluator<'a>,
+        op: BinaryOp,
+        left: &'a Vector,
+        right: &'a Vector,
+        return_bool: bool,
+        matching: &'a Matching,
+        span: Span,
+    ) -> Self {
+        let swapped = matching
+            .group
+            .as_ref()
+            .is_some_and(|group| group.many == Side::Right);
+        let (many, one) = if swapped {
+            (right, left)
+        } else {
+            (left, right)
+        };
+        let mut signatures = Signatures {
+            known: HashMap::new(),
+            labels: Vec::new(),
+        };
+        let many_signatures = signatures.of(many, matching);
+        let one_signatures = signatures.of(one, matching);
+        let mut partners = vec![Vec::new(); signatures.labels.len()];
+        for (row, signature) in one_signatures.iter().enumerate() {
+            partners[*signature].push(row);
+        }
+        let mut sharing = vec![0; signatures.labels.len()];
+        for signature in &many_signatures {
+            sharing[*signature] += 1;
+        }
+        Self {
+            evaluator,
+            op,
+            many,
+            one,
+            swapped,
+            return_bool,
+            matching,
+            span,
+            steps: left.steps,
+            signatures: signatures.labels,
+            many_signatures,
+            one_signatures,
+            partners,
+            sharing,
+        }
+    }
+
+    /// What stands in for a missing series: of the side `one` first.
+    fn fills(&self) -> (Option<f64>, Option<f64>) {
+        let fill = self.matching.fill;
+        if self.swapped {
+            (fill.left, fill.right)
+        } else {
+            (fill.right, fill.left)
+        }
+    }
+
+    fn run(self) -> Result<Vector> {
+        self.check_one_side()?;
+        let reservation = self
+            .evaluator
+            .budget
+            .reserve(self.many.len().max(1), self.steps)?;
+        let (fill_one, fill_many) = self.fills();
+        let mut output = Output::new(self.steps);
+        // Which steps of a signature have a result already, where several series could give one.
+        let mut matched: HashMap<(usize, Labels), Vec<bool>> = HashMap::new();
+        let mut covered: HashMap<usize, Vec<bool>> = HashMap::new();
+        for (row, signature) in self.many_signatures.iter().enumerate() {
+            self.evaluator.interrupt.check()?;
+            let partners = &self.partners[*signature];
+            for partner in partners {
+                self.pair(
+                    row,
+                    Some(*partner),
+                    *signature,
+                    &mut output,
+                    &mut matched,
+                    &mut covered,
+                )?;
+            }
+            if fill_one.is_some() {
+                self.pair(
+                    row,
+                    None,
+                    *signature,
+                    &mut output,
+                    &mut matched,
+                    &mut covered,
+                )?;
+            }
+        }
+        if let Some(value) = fill_many {
+            for (row, signature) in self.one_signatures.iter().enumerate() {
+                self.fill_many(row, *signature, value, &mut output, &covered)?;
+            }
+        }
+        let mut vector = output.finish();
+        vector.reservation = Some(reservation);
+        Ok(vector)
+    }
+
+    /// On the side with one series per group no two may meet at a step, unless the other side
+    /// has nothing at all there.
+    fn check_one_side(&self) -> Result<()> {
+        if self.partners.iter().all(|rows| rows.len() < 2) {
+            return Ok(());
+        }
+        let other_side: Vec<bool> = (0..self.steps)
+            .map(|step| (0..self.many.len()).any(|row| self.many.present(row, step)))
+            .collect();
+        for (signature, rows) in self.partners.iter().enumerate() {
+            if rows.len() < 2 {
+                continue;
+            }
+            for step in (0..self.steps).filter(|step| other_side[*step]) {
+                let mut present = rows.iter().filter(|row| self.one.present(**row, step));
+                if let (Some(first), Some(second)) = (present.next(), present.next()) {
+                    return Err(Error::ManyToMany {
+                        group: self.signatures[signature].clone(),
+                        side: if self.swapped { "left" } else { "right" },
+                        first: self.one.heads[*second].labels.clone(),
+                        second: self.one.heads[*first].labels.clone(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The labels of what two series give; `None` for a partner that is filled in.
+    fn head(&self, row: usize, partner: Option<usize>, signature: usize) -> Head {
+        let many = &self.many.heads[row];
+        let one = match partner {
+            Some(partner) => &self.one.heads[partner].labels,
+            None => &self.signatures[signature],
+        };
+        Head {
+            labels: self.result_labels(&many.labels, one),
+            drop_name: self.return_bool || many.drop_name,
+        }
+    }
+
+    fn result_labels(&self, many: &Labels, one: &Labels) -> Labels {
+        let matching = self.matching;
+        let mut labels = if self.op.is_comparison() {
+            many.clone()
+        } else {
+            without_metadata(many)
+        };
+        let Some(group) = &matching.group else {
+            let named = |name: &str| matching.labels.iter().any(|label| label == name);
+            return labels.without(|name| named(name) != matching.on);
+        };
+        if !group.include.is_empty() {
+            let mut builder = labels.to_builder();
+            for name in &group.include {
+                match one.get(name) {
+                    Some(value) => builder.set(name.as_str(), value),
+                    None => builder.remove(name),
+                };
+            }
+            labels = builder.build();
+        }
+        labels
+    }
+
+    fn pair(
+        &self,
+        row: usize,
+        partner: Option<usize>,
+        signature: usize,
+        output: &mut Output,
+        matched: &mut HashMap<(usize, Labels), Vec<bool>>,
+        covered: &mut HashMap<usize, Vec<bool>>,
+    ) -> Result<()> {
+        let head = self.head(row, partner, signature);
+        let grouped = self.matching.group.is_some();
+        // Without a group, all series of a signature compete; with one, those whose results
+        // have the same labels do.
+        let key = (
+            signature,
+            if grouped {
+                head.labels.clone()
+            } else {
+                Labels::empty()
+            },
+        );
+        let mut seen = if self.sharing[signature] > 1 {
+            Some(
+                matched
+                    .entry(key)
+                    .or_insert_with(|| vec![false; self.steps]),
+            )
+        } else {
+            None
+        };
+        let fills = self.matching.fill.left.is_some() || self.matching.fill.right.is_some();
+        let mut coverage = fills.then(|| {
+            covered
+                .entry(signature)
+                .or_insert_with(|| vec![false; self.steps])
+        });
+        let (fill_one, _) = self.fills();
+        let drop_labels = head.labels.clone();
+        let to = output.row(head);
+        // The common case has numbers only, and nobody to compete with.
+        let plain = self.many.histograms.is_empty() && self.one.histograms.is_empty();
+        if let (true, None, None, Some(partner)) = (plain, &seen, &coverage, partner)
+            && self.partners[signature].len() == 1
+            && !matches!(self.op, BinaryOp::TrimLower | BinaryOp::TrimUpper)
+            && self.fast_pair(row, partner, to, output)
+        {
+            return Ok(());
+        }
+        for step in 0..self.steps {
+            let Some(many) = sample(self.many, row, step) else {
+                continue;
+            };
+            let one = match partner {
+                Some(partner) => match sample(self.one, partner, step) {
+                    Some(one) => one,
+                    None => continue,
+                },
+                None => {
+                    let missing = self.partners[signature]
+                        .iter()
+                        .all(|partner| !self.one.present(*partner, step));
+                    match fill_one {
+                        Some(value) if missing => Sample::Float(value),
+                        _ => continue,
+                    }
+                }
+            };
+            let (left, right) = if self.swapped {
+                (&one, &many)
+            } else {
+                (&many, &one)
+            };
+            let cell = self
+                .evaluator
+                .combine(self.op, self.return_bool, left, right, self.span);
+            if let Some(seen) = &mut seen {
+                if seen[step] {
+                    return Err(if grouped {
+                        Error::GroupedTwice {
+                            labels: drop_labels,
+                        }
+                    } else {
+                        Error::ImplicitManyToOne {
+                            labels: drop_labels,
+                        }
+                    });
+                }
+                seen[step] = true;
+            }
+            if let Some(coverage) = &mut coverage {
+                coverage[step] = true;
+            }
+            // A filter keeps what stands on the operator's left.
+            if let Some(cell) = cell {
+                output.put(to, step, cell)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Combines two columns of numbers at once; `false` where the result's row is in use.
+    fn fast_pair(&self, row: usize, partner: usize, to: usize, output: &mut Output) -> bool {
+        let steps = self.steps;
+        let out = &mut output.vector.cells[to * steps..(to + 1) * steps];
+        if out.iter().any(|cell| is_present(*cell)) {
+            return false;
+        }
+        let (many, one) = (self.many.row(row), self.one.row(partner));
+        let (left, right) = if self.swapped {
+            (one, many)
+        } else {
+            (many, one)
+        };
+        let cells = out.iter_mut().zip(left.iter().zip(right));
+        macro_rules! each {
+            ($op:expr) => {
+                for (out, (a, b)) in cells {
+                    if is_present(*a) && is_present(*b) {
+                        *out = computes($op, *a, *b);
+                    }
+                }
+            };
+        }
+        match self.op {
+            BinaryOp::Add => each!(BinaryOp::Add),
+            BinaryOp::Sub => each!(BinaryOp::Sub),
+            BinaryOp::Mul => each!(BinaryOp::Mul),
+            BinaryOp::Div => each!(BinaryOp::Div),
+            op => {
+                for (out, (a, b)) in cells {
+                    if !(is_present(*a) && is_present(*b)) {
+                        continue;
+                    }
+                    if !op.is_comparison() {
+                        *out = computes(op, *a, *b);
+                        continue;
+                    }
+                    let holds = compares(op, *a, *b);
+                    if self.return_bool {
+                        *out = f64::from(u8::from(holds));
+                    } else if holds {
+                        *out = *a;
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    /// Gives series of the side `one` that found nobody a partner made of `value`.
+    fn fill_many(
+        &self,
+        row: usize,
+        signature: usize,
+        value: f64,
+        output: &mut Output,
+        covered: &HashMap<usize, Vec<bool>>,
+    ) -> Result<()> {
+        let one = &self.one.heads[row];
+        let labels = self.result_labels(&self.signatures[signature], &one.labels);
+        let head = Head {
+            labels,
+            drop_name: self.return_bool,
+        };
+        let to = output.row(head);
+        for step in 0..self.steps {
+            if covered.get(&signature).is_some_and(|steps| steps[step]) {
+                continue;
+            }
+            let Some(one) = sample(self.one, row, step) else {
+                continue;
+            };
+            let many = Sample::Float(value);
+            let (left, right) = if self.swapped {
+                (&one, &many)
+            } else {
+                (&many, &one)
+            };
+            let cell = self
+                .evaluator
+                .combine(self.op, self.return_bool, left, right, self.span);
+            if let Some(cell) = cell {
+                output.put(to, step, cell)?;
+            }
+        }
+        Ok(())
+    }
+}

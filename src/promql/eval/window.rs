@@ -1,0 +1,620 @@
+//! Functions over ranges, series by series: all windows of a series in one pass over its
+//! samples.
+
+use super::Evaluator;
+use super::edges::{EdgesByTimeline, Extrapolation, Windows};
+use super::functions::{self, WindowFloats};
+use super::mixed;
+use super::rows::{Rows, Scratch, any_present};
+use super::vector::{ABSENT, Head, Scalars, Vector, is_present};
+use crate::error::{Error, Result};
+use crate::functions::FunctionId;
+use crate::plan::Steps;
+use crate::span::Span;
+use crate::syntax::Extension;
+use series::{Extras, Histogram, SeriesSet, is_stale};
+use std::sync::Arc;
+
+/// Where the samples under the windows come from.
+pub(crate) enum Feed {
+    /// A set of stored series.
+    Set {
+        set: Arc<dyn SeriesSet>,
+        edges: EdgesByTimeline,
+    },
+    /// The values of a subquery, which all stand on the same steps.
+    Grid {
+        vector: Arc<Vector>,
+        steps: Steps,
+        edges: Arc<super::edges::Edges>,
+    },
+}
+
+impl Feed {
+    pub(crate) fn from_set(set: Arc<dyn SeriesSet>, windows: Windows) -> Self {
+        let edges = EdgesByTimeline::new(set.as_ref(), windows);
+        Self::Set { set, edges }
+    }
+
+    pub(crate) fn from_grid(vector: Arc<Vector>, steps: Steps, windows: &Windows) -> Self {
+        let mut edges = super::edges::Edges {
+            times: (0..steps.count).map(|i| steps.time(i)).collect(),
+            ..super::edges::Edges::default()
+        };
+        edges.find(windows);
+        Self::Grid {
+            vector,
+            steps,
+            edges: Arc::new(edges),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Set { set, .. } => set.len(),
+            Self::Grid { vector, .. } => vector.len(),
+        }
+    }
+
+    pub(crate) fn head(&self, row: usize) -> Head {
+        match self {
+            Self::Set { set, .. } => Head {
+                labels: set.labels(row).clone(),
+                drop_name: false,
+            },
+            Self::Grid { vector, .. } => vector.heads[row].clone(),
+        }
+    }
+
+    pub(crate) fn cost(&self) -> usize {
+        match self {
+            Self::Set { set, .. } => (0..set.len()).map(|row| set.sample_bound(row)).sum(),
+            Self::Grid { vector, .. } => vector.cells.len(),
+        }
+    }
+}
+
+/// The samples of one series under its windows.
+pub(crate) struct Samples<'a> {
+    pub(crate) times: &'a [i64],
+    pub(crate) values: &'a [f64],
+    low: &'a [u32],
+    high: &'a [u32],
+    /// The timeline's row at which `times` and `values` begin.
+    base: usize,
+    /// Known to hold no value below the one before it and no NaN.
+    pub(crate) never_decreases: bool,
+    pub(crate) no_nan: bool,
+    /// What `rate` needs of the timeline.
+    shared: Option<&'a super::edges::Edges>,
+}
+
+impl Samples<'_> {
+    /// The samples of a step's window: the first, and the one behind the last.
+    #[inline(always)]
+    pub(crate) fn window(&self, step: usize) -> (usize, usize) {
+        let end = self.values.len();
+        let low = (self.low[step] as usize).saturating_sub(self.base).min(end);
+        let high = (self.high[step] as usize)
+            .saturating_sub(self.base)
+            .min(end);
+        (low, high)
+    }
+}
+
+/// Reads a row's samples and hands them over. `stale_counts` keeps stale markers in place, for
+/// selectors that end at them; otherwise they are left out.
+pub(crate) fn with_samples<R>(
+    feed: &Feed,
+    row: usize,
+    windows: &Windows,
+    stale_counts: bool,
+    scratch: &mut Scratch,
+    take: impl FnOnce(Samples<'_>, &mut Vec<f64>, &Extras) -> R,
+) -> Result<R> {
+    let Scratch {
+        columns,
+        extras,
+        times,
+        values,
+        edges: own_edges,
+        sorted,
+        samples,
+        ..
+    } = scratch;
+    extras.clear();
+    match feed {
+        Feed::Set { set, edges } => {
+            set.read(row, columns)?;
+            *samples += columns.values.len() as u64;
+            if set.has_extras() {
+                set.read_extras(row, extras)?;
+            }
+            let no_nan = columns
+                .runs
+                .iter()
+                .all(|run| run.no_nan || run.never_decreases);
+            let drop_stale =
+                !stale_counts && !no_nan && columns.values.iter().any(|value| is_stale(*value));
+            if let ([run], false) = (&columns.runs[..], drop_stale) {
+                let edges = edges.get(set.as_ref(), run.timeline, own_edges)?;
+                let end = run.row + run.len;
+                if end <= edges.times.len() && run.len == columns.values.len() {
+                    let samples = Samples {
+                        times: &edges.times[run.row..end],
+                        values: &columns.values,
+                        low: &edges.low,
+                        high: &edges.high,
+                        base: run.row,
+                        never_decreases: run.never_decreases,
+                        no_nan,
+                        shared: Some(edges),
+                    };
+                    return Ok(take(samples, sorted, extras));
+                }
+                return Err(corrupt_run());
+            }
+            // Several runs, or samples left out: the series gets times and windows of its own.
+            times.clear();
+            values.clear();
+            let mut starts = Vec::new();
+            let mut at = 0;
+            let mut last_timeline = usize::MAX;
+            for run in &columns.runs {
+                if run.timeline != last_timeline {
+                    edges_times(set.as_ref(), edges, run.timeline, own_edges)?;
+                    last_timeline = run.timeline;
+                }
+                let end = run.row + run.len;
+                let run_values = columns.values.get(at..at + run.len);
+                let run_times = times_of(edges, run.timeline, own_edges).get(run.row..end);
+                let (Some(run_values), Some(run_times)) = (run_values, run_times) else {
+                    return Err(corrupt_run());
+                };
+                for (index, (time, value)) in run_times.iter().zip(run_values).enumerate() {
+                    if drop_stale && is_stale(*value) {
+                        continue;
+                    }
+                    times.push(*time);
+                    values.push(*value);
+                    if let Some(start) = extras.start_times.get(at + index) {
+                        starts.push(*start);
+                    }
+                }
+                at += run.len;
+            }
+            extras.start_times = starts;
+            let never_decreases = false;
+            own_edges.times.clear();
+            own_edges.times.extend_from_slice(times);
+            own_edges.find(windows);
+            let samples = Samples {
+                times,
+                values,
+                low: &own_edges.low,
+                high: &own_edges.high,
+                base: 0,
+                never_decreases,
+                no_nan,
+                shared: None,
+            };
+            Ok(take(samples, sorted, extras))
+        }
+        Feed::Grid {
+            vector,
+            steps,
+            edges,
+        } => {
+            let cells = vector.row(row);
+            for (step, histogram) in vector.row_histograms(row) {
+                let mut histogram = Arc::clone(histogram);
+                // Samples of a subquery may repeat or leave out others, so that what was known
+                // of restarts no longer holds.
+                if matches!(
+                    histogram.reset_hint,
+                    series::ResetHint::Reset | series::ResetHint::NotReset
+                ) {
+                    Arc::make_mut(&mut histogram).reset_hint = series::ResetHint::Unknown;
+                }
+                extras.histograms.push((steps.time(step), histogram));
+            }
+            if cells.iter().all(|value| is_present(*value)) {
+                let samples = Samples {
+                    times: &edges.times,
+                    values: cells,
+                    low: &edges.low,
+                    high: &edges.high,
+                    base: 0,
+                    never_decreases: false,
+                    no_nan: false,
+                    shared: Some(edges),
+                };
+                return Ok(take(samples, sorted, extras));
+            }
+            values.clear();
+            own_edges.times.clear();
+            for (step, value) in cells.iter().enumerate() {
+                if is_present(*value) {
+                    own_edges.times.push(steps.time(step));
+                    values.push(*value);
+                }
+            }
+            own_edges.find(windows);
+            let samples = Samples {
+                times: &own_edges.times,
+                values,
+                low: &own_edges.low,
+                high: &own_edges.high,
+                base: 0,
+                never_decreases: false,
+                no_nan: false,
+                shared: None,
+            };
+            Ok(take(samples, sorted, extras))
+        }
+    }
+}
+
+fn corrupt_run() -> Error {
+    Error::Source(series::Error::Corrupt(
+        "a series points beyond its timeline".into(),
+    ))
+}
+
+/// Makes sure that a timeline's times can be had from [`times_of`].
+fn edges_times(
+    set: &dyn SeriesSet,
+    edges: &EdgesByTimeline,
+    timeline: usize,
+    scratch: &mut super::edges::Edges,
+) -> Result<()> {
+    edges.get(set, timeline, scratch)?;
+    Ok(())
+}
+
+fn times_of<'a>(
+    edges: &'a EdgesByTimeline,
+    timeline: usize,
+    scratch: &'a super::edges::Edges,
+) -> &'a [i64] {
+    match edges.known(timeline) {
+        Some(known) => &known.times,
+        None => &scratch.times,
+    }
+}
+
+/// The last sample of each step's window: what a vector selector gives.
+pub(crate) struct SelectRows {
+    pub(crate) feed: Feed,
+    pub(crate) windows: Windows,
+    /// Give the samples' times in seconds instead of their values.
+    pub(crate) times: bool,
+    pub(crate) smoothed: bool,
+}
+
+impl Rows for SelectRows {
+    fn len(&self) -> usize {
+        self.feed.len()
+    }
+
+    fn head(&self, row: usize) -> Head {
+        let mut head = self.feed.head(row);
+        head.drop_name |= self.times;
+        head
+    }
+
+    fn read(
+        &self,
+        row: usize,
+        scratch: &mut Scratch,
+        out: &mut [f64],
+        histograms: &mut Vec<(usize, Arc<Histogram>)>,
+    ) -> Result<bool> {
+        histograms.clear();
+        with_samples(
+            &self.feed,
+            row,
+            &self.windows,
+            !self.smoothed,
+            scratch,
+            |samples, _, extras| {
+                if self.smoothed {
+                    if !extras.histograms.is_empty() {
+                        return Err(Error::ExtendedHistograms);
+                    }
+                    functions::smooth(&samples, &self.windows, out);
+                    return Ok(());
+                }
+                for (step, cell) in out.iter_mut().enumerate() {
+                    let (low, high) = samples.window(step);
+                    *cell = if low >= high {
+                        ABSENT
+                    } else if !self.times {
+                        samples.values[high - 1]
+                    } else if is_present(samples.values[high - 1]) {
+                        samples.times[high - 1] as f64 / 1000.0
+                    } else {
+                        ABSENT
+                    };
+                }
+                if !extras.histograms.is_empty() {
+                    self.latest_histograms(&samples, extras, out, histograms);
+                }
+                Ok(())
+            },
+        )??;
+        Ok(!histograms.is_empty() || any_present(out))
+    }
+
+    fn cost(&self) -> usize {
+        self.feed.cost()
+    }
+}
+
+impl SelectRows {
+    /// Puts a histogram wherever it is newer than the number.
+    fn latest_histograms(
+        &self,
+        samples: &Samples<'_>,
+        extras: &Extras,
+        out: &mut [f64],
+        histograms: &mut Vec<(usize, Arc<Histogram>)>,
+    ) {
+        for (step, cell) in out.iter_mut().enumerate() {
+            let (low, high) = samples.window(step);
+            let end = self.windows.end(step);
+            let start = self.windows.start(step);
+            let before = extras.histograms.partition_point(|(time, _)| *time <= end);
+            let Some((time, histogram)) = extras.histograms[..before].last() else {
+                continue;
+            };
+            let newer_number = low < high && samples.times[high - 1] > *time;
+            if newer_number || *time <= start {
+                continue;
+            }
+            *cell = ABSENT;
+            if is_stale(histogram.sum) {
+                continue;
+            }
+            if self.times {
+                *cell = *time as f64 / 1000.0;
+            } else {
+                histograms.push((step, Arc::clone(histogram)));
+            }
+        }
+    }
+}
+
+/// A range function over each series.
+pub(crate) struct WindowRows<'e> {
+    pub(crate) evaluator: &'e Evaluator<'e>,
+    pub(crate) feed: Feed,
+    pub(crate) windows: Windows,
+    /// When the steps are evaluated; differs from the windows' ends by `@` and `offset`.
+    pub(crate) steps: Steps,
+    pub(crate) function: FunctionId,
+    pub(crate) parameters: Vec<Scalars>,
+    pub(crate) extension: Option<Extension>,
+    /// Where the range argument stands.
+    pub(crate) span: Span,
+}
+
+impl WindowRows<'_> {
+    pub(crate) fn keeps_name(&self) -> bool {
+        matches!(
+            self.function,
+            FunctionId::LastOverTime | FunctionId::FirstOverTime
+        )
+    }
+}
+
+impl Rows for WindowRows<'_> {
+    fn len(&self) -> usize {
+        self.feed.len()
+    }
+
+    fn head(&self, row: usize) -> Head {
+        let mut head = self.feed.head(row);
+        head.drop_name |= !self.keeps_name();
+        head
+    }
+
+    fn read(
+        &self,
+        row: usize,
+        scratch: &mut Scratch,
+        out: &mut [f64],
+        histograms: &mut Vec<(usize, Arc<Histogram>)>,
+    ) -> Result<bool> {
+        histograms.clear();
+        with_samples(
+            &self.feed,
+            row,
+            &self.windows,
+            false,
+            scratch,
+            |samples, sorted, extras| {
+                if self.extension.is_some() {
+                    if !extras.histograms.is_empty() {
+                        return Err(Error::ExtendedHistograms);
+                    }
+                    functions::extended(self, &samples, out);
+                    return Ok(());
+                }
+                if extras.is_empty() {
+                    self.floats(&samples, sorted, out);
+                } else {
+                    mixed::windows(self, row, &samples, extras, sorted, out, histograms);
+                }
+                Ok(())
+            },
+        )??;
+        let any = !histograms.is_empty() || any_present(out);
+        if any && matches!(self.function, FunctionId::Rate | FunctionId::Increase) {
+            self.hint_at_gauges(row, out);
+        }
+        Ok(any)
+    }
+
+    fn cost(&self) -> usize {
+        self.feed.cost()
+    }
+}
+
+impl WindowRows<'_> {
+    fn hint_at_gauges(&self, row: usize, out: &[f64]) {
+        let head = self.feed.head(row);
+        let Some(name) = head.labels.metric_name() else {
+            return;
+        };
+        let counter = ["_total", "_sum", "_count", "_bucket"]
+            .iter()
+            .any(|suffix| name.ends_with(suffix));
+        if !counter && any_present(out) {
+            self.evaluator.notices.possible_non_counter(name, self.span);
+        }
+    }
+
+    fn floats(&self, samples: &Samples<'_>, sorted: &mut Vec<f64>, out: &mut [f64]) {
+        use FunctionId as F;
+        match self.function {
+            F::Rate => self.rate(samples, true, true, out),
+            F::Increase => self.rate(samples, true, false, out),
+            F::Delta => self.rate(samples, false, false, out),
+            F::MaxOverTime if samples.no_nan => {
+                each(samples, out, |w| functions::max_without_nan(w.values));
+            }
+            F::MinOverTime if samples.no_nan => {
+                each(samples, out, |w| functions::min_without_nan(w.values));
+            }
+            F::MaxOverTime => each(samples, out, |w| functions::max(w.values)),
+            F::MinOverTime => each(samples, out, |w| functions::min(w.values)),
+            F::SumOverTime => each(samples, out, |w| functions::sum(w.values)),
+            F::AvgOverTime => each(samples, out, |w| functions::average(w.values)),
+            F::CountOverTime => each(samples, out, |w| w.values.len() as f64),
+            F::PresentOverTime => each(samples, out, |_| 1.0),
+            F::LastOverTime => each(samples, out, |w| w.values[w.values.len() - 1]),
+            _ => {
+                for (step, cell) in out.iter_mut().enumerate() {
+                    let (low, high) = samples.window(step);
+                    *cell = if low >= high {
+                        ABSENT
+                    } else {
+                        let window = WindowFloats {
+                            times: &samples.times[low..high],
+                            values: &samples.values[low..high],
+                        };
+                        functions::float(self, step, window, sorted).unwrap_or(ABSENT)
+                    };
+                }
+            }
+        }
+    }
+
+    /// `rate`, `increase` and `delta`, bit for bit as Prometheus's `extrapolatedRate`.
+    fn rate(&self, samples: &Samples<'_>, counter: bool, per_second: bool, out: &mut [f64]) {
+        let values = samples.values;
+        let per_seconds = per_second.then_some(self.windows.length as f64 / 1000.0);
+        // Restarts are few: their positions are noted once, and each window visits its own.
+        let restarts: Vec<u32> = if counter && !samples.never_decreases {
+            restarts(values)
+        } else {
+            Vec::new()
+        };
+        let mut first_restart = 0;
+        let shared = samples
+            .shared
+            .map(|edges| (edges, edges.rate_times(&self.windows, per_second)));
+        for (step, cell) in out.iter_mut().enumerate() {
+            let (low, high) = samples.window(step);
+            if high < low + 2 {
+                *cell = ABSENT;
+                continue;
+            }
+            let first = values[low];
+            let mut increase = values[high - 1] - first;
+            if !restarts.is_empty() {
+                while restarts
+                    .get(first_restart)
+                    .is_some_and(|at| *at as usize <= low)
+                {
+                    first_restart += 1;
+                }
+                for at in &restarts[first_restart..] {
+                    let at = *at as usize;
+                    if at >= high {
+                        break;
+                    }
+                    increase += values[at - 1];
+                }
+            }
+            // The timeline's own figures hold where the series has all its samples.
+            if let Some((edges, rates)) = shared
+                && edges.high[step] - edges.low[step] == (high - low) as u32
+            {
+                let to_start = rates.to_start[step];
+                let sampled = rates.sampled[step];
+                // Only when the counter would reach zero within the stretch before its first
+                // sample does zero limit the extrapolation; the margin keeps rounding out of
+                // this quick test, and the exact one follows.
+                let limited = counter
+                    && increase > 0.0
+                    && first >= 0.0
+                    && sampled * first <= to_start * increase * 1.000_000_1;
+                if !limited {
+                    *cell = increase * rates.factor[step];
+                    continue;
+                }
+                let to_zero = sampled * (first / increase);
+                let part = Extrapolation {
+                    sampled,
+                    to_start,
+                    to_end: rates.to_end[step],
+                };
+                *cell = increase * part.factor(smaller(to_zero, to_start), per_seconds);
+                continue;
+            }
+            let part = Extrapolation::of(&samples.times[low..high], &self.windows, step);
+            let mut to_start = part.to_start;
+            if counter && increase > 0.0 && first >= 0.0 {
+                to_start = smaller(part.sampled * (first / increase), to_start);
+            }
+            *cell = increase * part.factor(to_start, per_seconds);
+        }
+    }
+}
+
+/// The first where it is smaller, and the second otherwise, NaN included.
+#[inline(always)]
+pub(crate) fn smaller(to_zero: f64, to_start: f64) -> f64 {
+    if to_zero < to_start {
+        to_zero
+    } else {
+        to_start
+    }
+}
+
+/// Where a counter stands below its value before.
+pub(crate) fn restarts(values: &[f64]) -> Vec<u32> {
+    values
+        .windows(2)
+        .enumerate()
+        .filter(|(_, pair)| pair[1] < pair[0])
+        .map(|(index, _)| index as u32 + 1)
+        .collect()
+}
+
+#[inline(always)]
+fn each(samples: &Samples<'_>, out: &mut [f64], function: impl Fn(WindowFloats<'_>) -> f64) {
+    for (step, cell) in out.iter_mut().enumerate() {
+        let (low, high) = samples.window(step);
+        *cell = if low >= high {
+            ABSENT
+        } else {
+            function(WindowFloats {
+                times: &samples.times[low..high],
+                values: &samples.values[low..high],
+            })
+        };
+    }
+}

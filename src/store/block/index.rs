@@ -1,0 +1,404 @@
+//! A block's index in memory: raw bytes with checked access, labels made when first asked for.
+
+use crate::bytes::{Malformed, Reader, put_uvarint};
+use crate::codec::CHUNK_SAMPLES;
+use series::Labels;
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+/// One column of times in a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TimelineEntry {
+    pub(crate) rows: usize,
+    pub(crate) min_time: i64,
+    pub(crate) max_time: i64,
+    /// Where its chunks stand, one behind the other.
+    pub(crate) offset: u64,
+    /// Where they stand a second time; 0 when they do not.
+    pub(crate) copy: u64,
+    pub(crate) lens: Vec<u32>,
+}
+
+impl TimelineEntry {
+    pub(crate) fn put(&self, out: &mut Vec<u8>) {
+        put_uvarint(out, self.rows as u64);
+        crate::bytes::put_varint(out, self.min_time);
+        put_uvarint(out, self.max_time.wrapping_sub(self.min_time) as u64);
+        put_uvarint(out, self.offset);
+        put_uvarint(out, self.copy);
+        for len in &self.lens {
+            put_uvarint(out, u64::from(*len));
+        }
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        // A chunk's length takes a byte, so that as many rows as bytes could hold are believed.
+        let rows = reader.uvarint()?;
+        if rows.div_ceil(CHUNK_SAMPLES as u64) > reader.rest().len() as u64 {
+            return Err(Malformed("a timeline is too long"));
+        }
+        let rows = rows as usize;
+        let min_time = reader.varint()?;
+        Ok(Self {
+            rows,
+            min_time,
+            max_time: min_time.wrapping_add(reader.uvarint()? as i64),
+            offset: reader.uvarint()?,
+            copy: reader.uvarint()?,
+            lens: (0..rows.div_ceil(CHUNK_SAMPLES))
+                .map(|_| reader.u32_varint())
+                .collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// One series's values along one timeline.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct TrackEntry {
+    pub(crate) timeline: u32,
+    pub(crate) runs: Vec<(u32, u32)>,
+    pub(crate) offset: u64,
+    pub(crate) lens: Vec<u32>,
+}
+
+impl TrackEntry {
+    pub(crate) fn put(&self, out: &mut Vec<u8>) {
+        put_uvarint(out, u64::from(self.timeline));
+        put_uvarint(out, self.runs.len() as u64);
+        let mut end = 0;
+        for (row, len) in &self.runs {
+            put_uvarint(out, u64::from(row - end));
+            put_uvarint(out, u64::from(*len));
+            end = row + len;
+        }
+        put_uvarint(out, self.offset);
+        for len in &self.lens {
+            put_uvarint(out, u64::from(*len));
+        }
+    }
+
+    /// Reads the next track into `self`, keeping its memory.
+    fn read(
+        &mut self,
+        reader: &mut Reader<'_>,
+        timelines: &[TimelineEntry],
+    ) -> Result<(), Malformed> {
+        self.timeline = reader.u32_varint()?;
+        let timeline = timelines
+            .get(self.timeline as usize)
+            .ok_or(Malformed("no such timeline"))?;
+        self.runs.clear();
+        let (mut end, mut values) = (0u64, 0u64);
+        for _ in 0..reader.count(2)? {
+            let row = end.saturating_add(reader.uvarint()?);
+            let len = reader.uvarint()?;
+            end = row.saturating_add(len);
+            if end > timeline.rows as u64 || len == 0 {
+                return Err(Malformed("rows lie outside of their timeline"));
+            }
+            values += len;
+            self.runs.push((row as u32, len as u32));
+        }
+        self.offset = reader.uvarint()?;
+        self.lens.clear();
+        for _ in 0..values.div_ceil(CHUNK_SAMPLES as u64) {
+            self.lens.push(reader.u32_varint()?);
+        }
+        Ok(())
+    }
+}
+
+/// A list of byte strings with direct access: a count, the offsets, the bytes.
+#[derive(Debug, Default)]
+struct Table(Vec<u8>);
+
+impl Table {
+    fn len(&self) -> usize {
+        word(&self.0, 0).unwrap_or(0) as usize
+    }
+
+    fn get(&self, at: usize) -> Result<&[u8], Malformed> {
+        let outside = Malformed("an index entry lies outside of its section");
+        if at >= self.len() {
+            return Err(outside);
+        }
+        let base = 4 + 4 * (self.len() + 1);
+        let from = base + word(&self.0, 4 + 4 * at).ok_or(outside)? as usize;
+        let to = base + word(&self.0, 8 + 4 * at).ok_or(outside)? as usize;
+        self.0.get(from..to).ok_or(outside)
+    }
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u32> {
+    let mut word = [0; 4];
+    word.copy_from_slice(bytes.get(at..at + 4)?);
+    Some(u32::from_le_bytes(word))
+}
+
+/// Writes what [`Table`] reads.
+pub(crate) fn put_table<'a>(out: &mut Vec<u8>, entries: impl Iterator<Item = &'a [u8]> + Clone) {
+    let count = entries.clone().count() as u32;
+    out.extend_from_slice(&count.to_le_bytes());
+    let mut offset = 0u32;
+    out.extend_from_slice(&offset.to_le_bytes());
+    for entry in entries.clone() {
+        offset += entry.len() as u32;
+        out.extend_from_slice(&offset.to_le_bytes());
+    }
+    for entry in entries {
+        out.extend_from_slice(entry);
+    }
+}
+
+/// Lists of series by (name, value), as symbols.
+pub(crate) type PostingLists = BTreeMap<(u32, u32), Vec<u32>>;
+
+/// Writes a postings section.
+pub(crate) fn put_postings(out: &mut Vec<u8>, lists: &PostingLists) {
+    out.extend_from_slice(&(lists.len() as u32).to_le_bytes());
+    let mut bytes = Vec::new();
+    for ((name, value), list) in lists {
+        for number in [*name, *value, bytes.len() as u32] {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        put_uvarint(&mut bytes, list.len() as u64);
+        let mut last = 0;
+        for series in list {
+            put_uvarint(&mut bytes, u64::from(series - last));
+            last = *series;
+        }
+    }
+    out.extend_from_slice(&bytes);
+}
+
+/// The index of one block.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    pub(crate) timelines: Vec<TimelineEntry>,
+    symbols: Table,
+    series: Table,
+    postings: Vec<u8>,
+    labels: Vec<OnceLock<Labels>>,
+}
+
+impl Index {
+    /// Takes the sections as they stand in the file. Without postings they are made anew.
+    pub(crate) fn new(
+        timelines: &[u8],
+        symbols: Vec<u8>,
+        series: Vec<u8>,
+        postings: Option<Vec<u8>>,
+    ) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(timelines);
+        let count = reader.count(5)?;
+        let timelines = (0..count)
+            .map(|_| TimelineEntry::read(&mut reader))
+            .collect::<Result<Vec<_>, _>>()?;
+        let series = Table(series);
+        if series.len() > series.0.len() / 4 {
+            return Err(Malformed("a count exceeds the bytes that follow"));
+        }
+        let mut index = Self {
+            timelines,
+            symbols: Table(symbols),
+            labels: (0..series.len()).map(|_| OnceLock::new()).collect(),
+            series,
+            postings: Vec::new(),
+        };
+        index.postings = match postings {
+            Some(postings) => postings,
+            None => index.rebuild_postings()?,
+        };
+        Ok(index)
+    }
+
+    fn rebuild_postings(&self) -> Result<Vec<u8>, Malformed> {
+        let mut lists = PostingLists::new();
+        for at in 0..self.len() {
+            let mut reader = Reader::new(self.series.get(at)?);
+            for _ in 0..reader.count(2)? {
+                let label = (reader.u32_varint()?, reader.u32_varint()?);
+                lists.entry(label).or_default().push(at as u32);
+            }
+        }
+        let mut out = Vec::new();
+        put_postings(&mut out, &lists);
+        Ok(out)
+    }
+
+    /// How many series there are.
+    pub(crate) fn len(&self) -> usize {
+        self.series.len()
+    }
+
+    /// Bytes in memory, once all labels have been asked for.
+    pub(crate) fn heap_size(&self) -> usize {
+        let labels = self.len() * (size_of::<OnceLock<Labels>>() + 128);
+        let timelines = self.timelines.iter().map(|t| 64 + t.lens.len() * 4);
+        self.symbols.0.len()
+            + self.series.0.len()
+            + self.postings.len()
+            + labels
+            + timelines.sum::<usize>()
+    }
+
+    fn symbol(&self, at: u32) -> Result<&str, Malformed> {
+        std::str::from_utf8(self.symbols.get(at as usize)?)
+            .map_err(|_| Malformed("a symbol is not UTF-8"))
+    }
+
+    fn find_symbol(&self, text: &str) -> Result<Option<u32>, Malformed> {
+        let (mut low, mut high) = (0, self.symbols.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            match self.symbols.get(middle)?.cmp(text.as_bytes()) {
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+                std::cmp::Ordering::Equal => return Ok(Some(middle as u32)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The labels of a series.
+    pub(crate) fn labels(&self, series: u32) -> Result<&Labels, Malformed> {
+        let slot = self
+            .labels
+            .get(series as usize)
+            .ok_or(Malformed("no such series"))?;
+        if let Some(labels) = slot.get() {
+            return Ok(labels);
+        }
+        let mut reader = Reader::new(self.series.get(series as usize)?);
+        let count = reader.count(2)?;
+        let mut pairs = Vec::with_capacity(count);
+        for _ in 0..count {
+            pairs.push((
+                self.symbol(reader.u32_varint()?)?,
+                self.symbol(reader.u32_varint()?)?,
+            ));
+        }
+        if !pairs.windows(2).all(|pair| pair[0].0 < pair[1].0) {
+            return Err(Malformed("labels are out of order"));
+        }
+        Ok(slot.get_or_init(|| Labels::from_sorted(pairs)))
+    }
+
+    /// The series with exactly these labels.
+    pub(crate) fn find(&self, labels: &Labels) -> Result<Option<u32>, Malformed> {
+        let (mut low, mut high) = (0, self.len() as u32);
+        while low < high {
+            let middle = low.midpoint(high);
+            match self.labels(middle)?.cmp(labels) {
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+                std::cmp::Ordering::Equal => return Ok(Some(middle)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Hands every track of a series to `take`.
+    pub(crate) fn tracks(
+        &self,
+        series: u32,
+        track: &mut TrackEntry,
+        mut take: impl FnMut(&TrackEntry),
+    ) -> Result<(), Malformed> {
+        let mut reader = Reader::new(self.series.get(series as usize)?);
+        for _ in 0..2 * reader.count(2)? {
+            reader.uvarint()?;
+        }
+        for _ in 0..reader.count(3)? {
+            track.read(&mut reader, &self.timelines)?;
+            take(track);
+        }
+        Ok(())
+    }
+
+    fn posting_count(&self) -> usize {
+        let count = word(&self.postings, 0).unwrap_or(0) as usize;
+        count.min(self.postings.len() / 12)
+    }
+
+    fn posting(&self, at: usize) -> (u32, u32, u32) {
+        let word = |i: usize| word(&self.postings, 4 + at * 12 + i * 4).unwrap_or(u32::MAX);
+        (word(0), word(1), word(2))
+    }
+
+    fn first_posting(&self, label: (u32, u32)) -> usize {
+        let (mut low, mut high) = (0, self.posting_count());
+        while low < high {
+            let middle = low.midpoint(high);
+            let (name, value, _) = self.posting(middle);
+            if (name, value) < label {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+
+    fn list(&self, offset: u32) -> Result<Vec<u32>, Malformed> {
+        let base = 4 + self.posting_count() * 12;
+        let bytes = self.postings.get(base + offset as usize..);
+        let mut reader = Reader::new(bytes.ok_or(Malformed("a list lies outside"))?);
+        let count = reader.count(1)?;
+        let mut list = Vec::with_capacity(count);
+        let mut series = 0u32;
+        for _ in 0..count {
+            series = series.wrapping_add(reader.u32_varint()?);
+            list.push(series);
+        }
+        if list.last().is_some_and(|last| *last as usize >= self.len()) {
+            return Err(Malformed("a list names a series that is none"));
+        }
+        Ok(list)
+    }
+
+    pub(crate) fn equal(&self, name: &str, value: &str) -> Result<Vec<u32>, Malformed> {
+        let (Some(name), Some(value)) = (self.find_symbol(name)?, self.find_symbol(value)?) else {
+            return Ok(Vec::new());
+        };
+        let at = self.first_posting((name, value));
+        if at == self.posting_count() {
+            return Ok(Vec::new());
+        }
+        let (found_name, found_value, offset) = self.posting(at);
+        if (found_name, found_value) != (name, value) {
+            return Ok(Vec::new());
+        }
+        self.list(offset)
+    }
+
+    pub(crate) fn filtered(
+        &self,
+        name: &str,
+        keep: &mut dyn FnMut(&str) -> bool,
+    ) -> Result<Vec<Vec<u32>>, Malformed> {
+        let mut lists = Vec::new();
+        let Some(name) = self.find_symbol(name)? else {
+            return Ok(lists);
+        };
+        for at in self.first_posting((name, 0))..self.posting_count() {
+            let (found, value, offset) = self.posting(at);
+            if found != name {
+                break;
+            }
+            if keep(self.symbol(value)?) {
+                lists.push(self.list(offset)?);
+            }
+        }
+        Ok(lists)
+    }
+
+    /// Every label's name, with each of its values.
+    pub(crate) fn each_label(&self, mut take: impl FnMut(&str, &str)) -> Result<(), Malformed> {
+        for at in 0..self.posting_count() {
+            let (name, value, _) = self.posting(at);
+            take(self.symbol(name)?, self.symbol(value)?);
+        }
+        Ok(())
+    }
+}

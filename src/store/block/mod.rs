@@ -1,0 +1,334 @@
+//! Blocks: samples of a range of time in one file that never changes.
+
+mod footer;
+mod index;
+mod writer;
+
+pub(crate) use footer::{BlockUse, Footer, SectionKind};
+pub(crate) use index::{Index, TrackEntry};
+pub(crate) use writer::{BlockSpec, write_block};
+
+use crate::codec::{Kernel, decode_times};
+use crate::disk::{Disk, ReadFile};
+use crate::error::{Result, StoreError};
+use crate::format::{FileKind, HEADER_LEN, Header};
+use crate::matching::LabelIndex;
+use crate::select::SetBuilder;
+use footer::FOOTER_WINDOW;
+use series::Labels;
+use std::collections::HashMap;
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// An open block.
+pub(crate) struct Block {
+    path: PathBuf,
+    file: Box<dyn ReadFile>,
+    len: u64,
+    footer: Footer,
+    index: Mutex<Option<Arc<Index>>>,
+    /// When the index was last asked for, in calls; for the cache.
+    last_use: AtomicU64,
+    damaged: AtomicBool,
+}
+
+/// What opening a block came to.
+pub(crate) enum Opened {
+    Block(Block),
+    OtherVersion(u32),
+    Damaged(&'static str),
+}
+
+impl Block {
+    /// Opens a block: reads its header and footer only.
+    pub(crate) fn open(disk: &dyn Disk, path: &Path) -> io::Result<Opened> {
+        let file = disk.open(path)?;
+        let len = file.len()?;
+        let mut header = [0; HEADER_LEN];
+        let known = match file.read_at(0, &mut header) {
+            Ok(()) => FileKind::Block.check(&header),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Header::Damaged,
+            Err(error) => return Err(error),
+        };
+        if let Header::OtherVersion(version) = known {
+            return Ok(Opened::OtherVersion(version));
+        }
+        let mut end = vec![0; len.min(FOOTER_WINDOW) as usize];
+        file.read_at(len - end.len() as u64, &mut end)?;
+        // A footer proves the format even where the header is damaged.
+        let Some(footer) = Footer::find(&end) else {
+            return Ok(Opened::Damaged("no footer can be read"));
+        };
+        Ok(Opened::Block(Self {
+            path: path.to_owned(),
+            file,
+            len,
+            footer,
+            index: Mutex::new(None),
+            last_use: AtomicU64::new(0),
+            damaged: AtomicBool::new(known == Header::Damaged),
+        }))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn footer(&self) -> &Footer {
+        &self.footer
+    }
+
+    /// Bytes on disk.
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Remembers that bytes of it did not fit their checksum.
+    pub(crate) fn found_damage(&self) {
+        self.damaged.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        self.file.read_at(offset, bytes)
+    }
+
+    pub(crate) fn last_use(&self) -> u64 {
+        self.last_use.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that the index takes in memory now.
+    pub(crate) fn index_bytes(&self) -> usize {
+        let slot = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        slot.as_ref().map_or(0, |index| index.heap_size())
+    }
+
+    pub(crate) fn drop_index(&self) {
+        *self.index.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The index, from memory or from disk; `now` counts uses.
+    pub(crate) fn index(&self, now: u64) -> Result<Arc<Index>> {
+        self.last_use.store(now, Ordering::Relaxed);
+        let mut slot = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(index) = &*slot {
+            return Ok(Arc::clone(index));
+        }
+        let timelines = self.section(SectionKind::Timelines)?;
+        let symbols = self.section(SectionKind::Symbols)?;
+        let series = self.section(SectionKind::Series)?;
+        let postings = self.section(SectionKind::Postings).ok();
+        let index = Index::new(&timelines, symbols, series, postings)
+            .map_err(|error| StoreError::corrupt(&self.path, error.to_string()))?;
+        let index = Arc::new(index);
+        *slot = Some(Arc::clone(&index));
+        Ok(index)
+    }
+
+    /// Reads a section or its copy.
+    pub(crate) fn section(&self, kind: SectionKind) -> Result<Vec<u8>> {
+        for section in &self.footer.sections {
+            let inside = section.offset.checked_add(section.len);
+            if section.kind != kind as u8 || inside.is_none_or(|end| end > self.len) {
+                continue;
+            }
+            let mut bytes = vec![0; section.len as usize];
+            self.file
+                .read_at(section.offset, &mut bytes)
+                .map_err(StoreError::io("read", &self.path))?;
+            if crc32c::crc32c(&bytes) == section.crc {
+                return Ok(bytes);
+            }
+            self.found_damage();
+        }
+        Err(StoreError::corrupt(
+            &self.path,
+            format!("its index is damaged ({kind:?})"),
+        ))
+    }
+
+    /// The times of a timeline.
+    pub(crate) fn times(&self, timeline: u32) -> Result<Vec<i64>> {
+        let index = self.index(self.last_use())?;
+        let entry = index
+            .timelines
+            .get(timeline as usize)
+            .ok_or_else(|| StoreError::corrupt(&self.path, "no such timeline"))?;
+        let mut times = Vec::with_capacity(entry.rows.min(1 << 20));
+        let mut at = 0;
+        for len in &entry.lens {
+            let before = times.len();
+            let mut error = None;
+            for base in [
+                Some(entry.offset),
+                Some(entry.copy).filter(|copy| *copy > 0),
+            ] {
+                let Some(base) = base else { continue };
+                match self.time_chunk(base + at, *len, &mut times) {
+                    Ok(()) => {
+                        error = None;
+                        break;
+                    }
+                    Err(failed) => {
+                        times.truncate(before);
+                        self.found_damage();
+                        error = Some(failed);
+                    }
+                }
+            }
+            if let Some(error) = error {
+                return Err(error);
+            }
+            at += u64::from(*len);
+        }
+        if times.len() != entry.rows || !times.is_sorted_by(|a, b| a < b) {
+            return Err(StoreError::corrupt(
+                &self.path,
+                "a column of times is wrong",
+            ));
+        }
+        Ok(times)
+    }
+
+    fn time_chunk(&self, offset: u64, len: u32, times: &mut Vec<i64>) -> Result<()> {
+        if offset.saturating_add(u64::from(len)) > self.len {
+            return Err(StoreError::corrupt(
+                &self.path,
+                "times lie outside of the file",
+            ));
+        }
+        let mut bytes = vec![0; len as usize];
+        self.file
+            .read_at(offset, &mut bytes)
+            .map_err(StoreError::io("read", &self.path))?;
+        decode_times(Kernel::best(), &bytes, times)
+            .map_err(|error| StoreError::corrupt(&self.path, format!("times: {error}")))?;
+        Ok(())
+    }
+
+    /// Adds series to a set, as far as they have samples in its range.
+    pub(crate) fn collect(
+        self: &Arc<Self>,
+        index: &Index,
+        series: &[u32],
+        builder: &mut SetBuilder,
+    ) -> Result<()> {
+        let range = builder.range();
+        let number = builder.add_block(Arc::clone(self));
+        let mut nodes: HashMap<u32, Option<(u32, Range<u32>)>> = HashMap::new();
+        let mut track = TrackEntry::default();
+        builder.begin_source();
+        for &at in series {
+            let malformed = |error| self.malformed(error);
+            let labels = index.labels(at).map_err(malformed)?;
+            let mut failed = None;
+            index
+                .tracks(at, &mut track, |track| {
+                    let node = match nodes.get(&track.timeline) {
+                        Some(node) => node.clone(),
+                        None => {
+                            let node = self.node(index, track.timeline, number, range, builder);
+                            // Without its times a value means nothing: the series that stand on
+                            // this column go without it, the others do not suffer.
+                            let node = node.unwrap_or_else(|error| {
+                                builder.warn(format!("{error}; samples of {labels} are missing"));
+                                None
+                            });
+                            nodes.insert(track.timeline, node.clone());
+                            node
+                        }
+                    };
+                    let bytes: u64 = track.lens.iter().map(|len| u64::from(*len)).sum();
+                    if track.offset.saturating_add(bytes) > self.len {
+                        failed = Some(StoreError::corrupt(&self.path, "chunks lie outside"));
+                    } else if let Some((node, wanted)) = node {
+                        let runs = track.runs.iter().copied();
+                        let (offset, lens) = (track.offset, &track.lens);
+                        builder.add_block_track(labels, node, number, runs, &wanted, offset, lens);
+                    }
+                })
+                .map_err(malformed)?;
+            if let Some(error) = failed {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn node(
+        &self,
+        index: &Index,
+        timeline: u32,
+        number: u32,
+        range: series::TimeRange,
+        builder: &mut SetBuilder,
+    ) -> Result<Option<(u32, Range<u32>)>> {
+        let Some(entry) = index.timelines.get(timeline as usize) else {
+            return Ok(None);
+        };
+        if entry.rows == 0 || entry.max_time < range.start || entry.min_time > range.end {
+            return Ok(None);
+        }
+        // A column that stands only once is read right away, to know whether it can be.
+        let whole = range.start <= entry.min_time && entry.max_time <= range.end;
+        if whole && entry.copy != 0 {
+            let bounds = (entry.min_time, entry.max_time);
+            let node = builder.add_block_timeline(number, timeline, bounds, entry.rows);
+            return Ok(Some((node, 0..entry.rows as u32)));
+        }
+        let times = self.times(timeline)?;
+        let from = times.partition_point(|time| *time < range.start);
+        let to = times.partition_point(|time| *time <= range.end);
+        let node = builder.add_times(times[from..to].to_vec());
+        Ok(node.map(|node| (node, from as u32..to as u32)))
+    }
+
+    /// Time and value of a series's last sample.
+    pub(crate) fn last_sample(&self, index: &Index, labels: &Labels) -> Result<Option<i64>> {
+        let malformed = |error| self.malformed(error);
+        let Some(series) = index.find(labels).map_err(malformed)? else {
+            return Ok(None);
+        };
+        let mut ends = Vec::new();
+        index
+            .tracks(series, &mut TrackEntry::default(), |track| {
+                if let Some((row, len)) = track.runs.last() {
+                    ends.push((track.timeline, row + len - 1));
+                }
+            })
+            .map_err(malformed)?;
+        let mut last = None;
+        for (timeline, row) in ends {
+            last = last.max(self.times(timeline)?.get(row as usize).copied());
+        }
+        Ok(last)
+    }
+
+    pub(crate) fn malformed(&self, error: crate::bytes::Malformed) -> StoreError {
+        self.found_damage();
+        StoreError::corrupt(&self.path, error.to_string())
+    }
+}
+
+/// An index that says which block's it is when it turns out to be damaged.
+pub(crate) struct BlockLabels<'a>(pub(crate) &'a Block, pub(crate) &'a Index);
+
+impl LabelIndex for BlockLabels<'_> {
+    fn all(&self) -> Vec<u32> {
+        (0..self.1.len() as u32).collect()
+    }
+
+    fn equal(&self, name: &str, value: &str) -> Result<Vec<u32>> {
+        self.1.equal(name, value).map_err(|e| self.0.malformed(e))
+    }
+
+    fn filtered(&self, name: &str, keep: &mut dyn FnMut(&str) -> bool) -> Result<Vec<Vec<u32>>> {
+        self.1.filtered(name, keep).map_err(|e| self.0.malformed(e))
+    }
+}

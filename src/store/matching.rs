@@ -1,0 +1,111 @@
+//! From matchers to series, over anything that has postings.
+
+use crate::error::Result;
+use series::{MatchOp, Matcher};
+use std::collections::HashMap;
+
+/// Finds series by label; series are numbers, lists of them are increasing.
+pub(crate) trait LabelIndex {
+    /// All series.
+    fn all(&self) -> Vec<u32>;
+
+    /// Those with exactly this label.
+    fn equal(&self, name: &str, value: &str) -> Result<Vec<u32>>;
+
+    /// The lists of those labels called `name` whose value `keep` wants.
+    fn filtered(&self, name: &str, keep: &mut dyn FnMut(&str) -> bool) -> Result<Vec<Vec<u32>>>;
+}
+
+/// Matchers of one query, which ask a regular expression once about each value however many
+/// indexes hold it.
+pub(crate) struct Query<'a> {
+    matchers: &'a [Matcher],
+    known: Vec<HashMap<Box<str>, bool>>,
+}
+
+impl<'a> Query<'a> {
+    pub(crate) fn new(matchers: &'a [Matcher]) -> Self {
+        Self {
+            matchers,
+            known: vec![HashMap::new(); matchers.len()],
+        }
+    }
+
+    /// The series that fulfil all matchers, increasing.
+    pub(crate) fn find(&mut self, index: &dyn LabelIndex) -> Result<Vec<u32>> {
+        let mut wanted: Option<Vec<u32>> = None;
+        let mut unwanted = Vec::new();
+        for (matcher, known) in self.matchers.iter().zip(&mut self.known) {
+            let is_regex = matches!(matcher.op(), MatchOp::Regex | MatchOp::NotRegex);
+            let mut matches = |value: &str| {
+                if !is_regex {
+                    return matcher.matches(value);
+                }
+                if let Some(known) = known.get(value) {
+                    return *known;
+                }
+                let answer = matcher.matches(value);
+                known.insert(value.into(), answer);
+                answer
+            };
+            if matcher.matches_absent() {
+                // Series without the label match as well: only those that do not can be told.
+                let lists = index.filtered(matcher.name(), &mut |value| !matches(value))?;
+                unwanted.extend(lists);
+                continue;
+            }
+            let list = if matcher.op() == MatchOp::Equal {
+                index.equal(matcher.name(), matcher.value())?
+            } else {
+                union(index.filtered(matcher.name(), &mut matches)?)
+            };
+            let both = match wanted {
+                Some(wanted) => intersection(&wanted, &list),
+                None => list,
+            };
+            if both.is_empty() {
+                return Ok(both);
+            }
+            wanted = Some(both);
+        }
+        let mut found = wanted.unwrap_or_else(|| index.all());
+        if !unwanted.is_empty() {
+            let unwanted = union(unwanted);
+            found.retain(|series| unwanted.binary_search(series).is_err());
+        }
+        Ok(found)
+    }
+}
+
+fn union(mut lists: Vec<Vec<u32>>) -> Vec<u32> {
+    if lists.len() == 1 {
+        return lists.pop().unwrap_or_default();
+    }
+    let mut all = lists.concat();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+fn intersection(a: &[u32], b: &[u32]) -> Vec<u32> {
+    let (small, large) = if a.len() <= b.len() { (a, b) } else { (b, a) };
+    let mut both = Vec::with_capacity(small.len());
+    if large.len() / 16 > small.len() {
+        both.extend(
+            small
+                .iter()
+                .filter(|series| large.binary_search(series).is_ok()),
+        );
+        return both;
+    }
+    let mut at = 0;
+    for series in small {
+        while at < large.len() && large[at] < *series {
+            at += 1;
+        }
+        if large.get(at) == Some(series) {
+            both.push(*series);
+        }
+    }
+    both
+}

@@ -1,0 +1,512 @@
+//! Opening: sorts what lies in the directory, sets aside what cannot be read, and brings the
+//! head back from its checkpoint and log.
+
+use crate::block::{Block, BlockUse, Opened, SectionKind};
+use crate::disk::{Disk, Entry, Locking};
+use crate::error::{Result, StoreError};
+use crate::format::{HEADER_LEN, Header, file_name, file_number};
+use crate::head::{Head, Runs, Verdict};
+use crate::health::Damage;
+use crate::maintain::{BLOCK_STEM, CHECKPOINT_STEM, Maintenance, TEMPORARY};
+use crate::options::{Clock, Options};
+use crate::select::SetBuilder;
+use crate::shared::{Shared, sort_blocks};
+use crate::wal::{Record, Wal, read_records, read_segment, segments, walk_frames};
+use series::{Columns, SeriesSet, TimeRange};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const LOCK_FILE: &str = "lock";
+
+pub(crate) fn open(
+    disk: Arc<dyn Disk>,
+    dir: &Path,
+    options: Options,
+    clock: Arc<dyn Clock>,
+    read_only: bool,
+) -> Result<Shared> {
+    let lock = if read_only {
+        None
+    } else {
+        disk.create_dir(dir)
+            .map_err(StoreError::io("create", dir))?;
+        let path = dir.join(LOCK_FILE);
+        let holder = format!("process {}", std::process::id());
+        match disk
+            .lock(&path, &holder)
+            .map_err(StoreError::io("lock", &path))?
+        {
+            Locking::Held(lock) => Some(lock),
+            Locking::Taken(holder) => {
+                return Err(StoreError::Locked {
+                    dir: dir.to_owned(),
+                    holder: if holder.is_empty() {
+                        "another process".to_owned()
+                    } else {
+                        holder
+                    },
+                });
+            }
+        }
+    };
+    let mut opening = Opening {
+        disk: &*disk,
+        dir,
+        options: &options,
+        read_only,
+        damage: Vec::new(),
+    };
+    let entries = disk.list(dir).map_err(StoreError::io("list", dir))?;
+    if !read_only {
+        for entry in entries
+            .iter()
+            .filter(|entry| entry.name.ends_with(TEMPORARY))
+        {
+            // Left over from work that did not end; what cannot be removed takes only space.
+            let _ = disk.remove(&dir.join(&entry.name));
+        }
+    }
+    let wal_numbers = segments(&*disk, dir)?;
+    let checkpoints = numbers(&entries, CHECKPOINT_STEM);
+    let newest = highest_ever(&entries, CHECKPOINT_STEM);
+    let blocks = opening.blocks(&entries, newest, &wal_numbers);
+
+    let mut head = Head::default();
+    let mut from = 0;
+    for number in checkpoints.into_iter().rev() {
+        if opening.checkpoint(number, &mut head) {
+            from = number;
+            break;
+        }
+    }
+    let mut earlier = 0;
+    for (at, number) in wal_numbers.iter().enumerate() {
+        if *number >= from {
+            earlier += opening.replay(*number, at + 1 == wal_numbers.len(), &mut head)?;
+        } else if !read_only {
+            let _ = disk.remove(&dir.join(file_name(crate::wal::WAL_STEM, *number)));
+        }
+    }
+    let block_range = options.block_range;
+    let fresh = blocks.iter().map(|block| block.footer().max_time).max();
+    if let Some(fresh) = fresh {
+        head.late_before = (fresh.div_euclid(block_range) + 1) * block_range;
+    } else {
+        head.late_before = i64::MIN;
+    }
+    head.late = 0;
+    let next_segment = highest_ever(&entries, crate::wal::WAL_STEM).max(newest) + 1;
+    let now = clock.now();
+    let newest_sample = head.max_time.max(fresh).unwrap_or(now);
+    let maintenance = Maintenance {
+        next_block: highest_ever(&entries, BLOCK_STEM) + 1,
+        last_now: now,
+        // A clock that goes on where the data ends needs no time to prove itself.
+        steady_since: if now.abs_diff(newest_sample) < 24 * 60 * 60 * 1000 {
+            i64::MIN / 2
+        } else {
+            now
+        },
+    };
+    let damage = opening.damage;
+    let wal = Wal::new(
+        Arc::clone(&disk),
+        dir,
+        options.wal_segment_bytes,
+        next_segment,
+        earlier,
+    );
+    let shared = Shared::new(
+        disk,
+        dir.to_owned(),
+        options,
+        clock,
+        lock,
+        maintenance,
+        wal,
+        head,
+        blocks,
+        damage,
+    );
+    if read_only {
+        shared.close();
+    }
+    Ok(shared)
+}
+
+fn numbers(entries: &[Entry], stem: &str) -> Vec<u64> {
+    let mut numbers: Vec<u64> = entries
+        .iter()
+        .filter_map(|entry| file_number(stem, &entry.name))
+        .collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+/// The highest number that any file of this stem has, those set aside included.
+fn highest_ever(entries: &[Entry], stem: &str) -> u64 {
+    entries
+        .iter()
+        .filter(|entry| !entry.name.ends_with(TEMPORARY))
+        .filter_map(|entry| file_number(stem, entry.name.split('.').next()?))
+        .max()
+        .unwrap_or(0)
+}
+
+struct Opening<'a> {
+    disk: &'a dyn Disk,
+    dir: &'a Path,
+    options: &'a Options,
+    read_only: bool,
+    damage: Vec<Damage>,
+}
+
+impl Opening<'_> {
+    fn report(&mut self, path: &Path, what: String) {
+        self.damage.push(Damage {
+            path: path.to_owned(),
+            what,
+        });
+    }
+
+    /// Gives a file a name under which nothing here looks at it again.
+    fn set_aside(&mut self, path: &Path, suffix: &str, why: &str) {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{suffix}"));
+        let aside = PathBuf::from(name);
+        if !self.read_only
+            && self.disk.rename(path, &aside).is_ok()
+            && self.disk.sync_dir(self.dir).is_ok()
+        {
+            self.report(&aside, format!("{why}; the file was set aside"));
+        } else {
+            self.report(path, format!("{why}; the file was left out"));
+        }
+    }
+
+    fn open_block(&mut self, path: &Path) -> Option<Block> {
+        match Block::open(self.disk, path) {
+            Ok(Opened::Block(block)) => Some(block),
+            Ok(Opened::OtherVersion(version)) => {
+                let why = format!("its format version {version} is not known to this program");
+                self.set_aside(path, &format!("version-{version}"), &why);
+                None
+            }
+            Ok(Opened::Damaged(what)) => {
+                self.set_aside(path, "damaged", what);
+                None
+            }
+            Err(error) => {
+                self.report(path, format!("cannot be read: {error}"));
+                None
+            }
+        }
+    }
+
+    fn blocks(&mut self, entries: &[Entry], checkpoint: u64, wal: &[u64]) -> Vec<Arc<Block>> {
+        let mut blocks = Vec::new();
+        for number in numbers(entries, BLOCK_STEM) {
+            let path = self.dir.join(file_name(BLOCK_STEM, number));
+            let Some(block) = self.open_block(&path) else {
+                continue;
+            };
+            if block.is_damaged() {
+                self.report(
+                    &path,
+                    "its header is damaged; its samples can be read".into(),
+                );
+            }
+            let needed = block.footer().checkpoint;
+            if needed > checkpoint && wal.iter().any(|segment| *segment < needed) {
+                // The flush that made it did not end: the log still has its samples.
+                self.remove(&path);
+                continue;
+            }
+            blocks.push(Arc::new(block));
+        }
+        let merged: Vec<u64> = blocks
+            .iter()
+            .flat_map(|b| b.footer().parents.clone())
+            .collect();
+        let (gone, mut left): (Vec<_>, Vec<_>) = blocks
+            .into_iter()
+            .partition(|block| merged.contains(&block.footer().number));
+        for block in gone {
+            self.remove(block.path());
+        }
+        sort_blocks(&mut left);
+        left
+    }
+
+    fn remove(&self, path: &Path) {
+        if !self.read_only {
+            // It is left out all the same; the next opening tries again.
+            let _ = self.disk.remove(path);
+        }
+    }
+
+    /// Fills the head from a checkpoint; `false` when it cannot be read.
+    fn checkpoint(&mut self, number: u64, head: &mut Head) -> bool {
+        let path = self.dir.join(file_name(CHECKPOINT_STEM, number));
+        let Some(block) = self.open_block(&path) else {
+            return false;
+        };
+        let block = Arc::new(block);
+        if block.footer().made_for != BlockUse::Checkpoint {
+            self.set_aside(&path, "damaged", "it is no checkpoint");
+            return false;
+        }
+        match self.restore(&block, head) {
+            Ok(warnings) => {
+                for warning in warnings {
+                    self.report(&path, warning);
+                }
+                if block.is_damaged() {
+                    self.report(&path, "parts of it are damaged; the rest was read".into());
+                }
+                true
+            }
+            Err(error) => {
+                *head = Head::default();
+                self.set_aside(&path, "damaged", &error.to_string());
+                false
+            }
+        }
+    }
+
+    fn restore(&mut self, block: &Arc<Block>, head: &mut Head) -> Result<Vec<String>> {
+        let index = block.index(0)?;
+        let mut builder = SetBuilder::new(TimeRange::ALL);
+        let all: Vec<u32> = (0..index.len() as u32).collect();
+        // Each of the file's timelines comes first and alone, so that numbers in records fit.
+        for timeline in 0..index.timelines.len() as u32 {
+            let times = block.times(timeline)?;
+            head.restore_timeline(&times);
+        }
+        block.collect(&index, &all, &mut builder)?;
+        let set = builder.finish();
+        let mut columns = Columns::default();
+        let mut track = crate::block::TrackEntry::default();
+        let mut warnings = Vec::new();
+        let damaged = block.is_damaged();
+        for at in 0..set.len() {
+            let labels = set.labels(at);
+            let id = head.create(labels, None);
+            set.read(at, &mut columns)?;
+            let mut tracks = Vec::new();
+            let found = index.find(labels).map_err(|e| block.malformed(e))?;
+            let series = found.unwrap_or(at as u32);
+            index
+                .tracks(series, &mut track, |track| tracks.push(track.clone()))
+                .map_err(|e| block.malformed(e))?;
+            if let [track] = &tracks[..]
+                && track.runs.iter().map(|run| run.1 as usize).sum::<usize>()
+                    == columns.values.len()
+            {
+                let mut runs = Runs::default();
+                for (row, len) in &track.runs {
+                    runs.push(*row, *len);
+                }
+                head.restore_track(id, track.timeline, runs, &columns.values);
+                continue;
+            }
+            // Several timelines, or a damaged chunk: sample by sample.
+            let mut times = Vec::new();
+            let mut samples = Vec::new();
+            let mut values = columns.values.iter();
+            for run in &columns.runs {
+                set.read_times(run.timeline, &mut times)?;
+                for (time, value) in times[run.row..run.row + run.len]
+                    .iter()
+                    .zip(values.by_ref())
+                {
+                    samples.push(series::Sample {
+                        time: *time,
+                        value: *value,
+                    });
+                }
+            }
+            head.add_samples(id, &samples, &mut HashMap::new());
+        }
+        if block.is_damaged() && !damaged {
+            warnings.extend(set.warnings());
+        }
+        if let Ok(bytes) = block.section(SectionKind::Records) {
+            let mut ids = Ids::default();
+            walk_frames(&bytes, |_, payload| {
+                // A checkpoint's targets carry the number of their timeline.
+                let _ = read_records(payload, |record| match record {
+                    Record::Target { id, labels } => {
+                        let target = head.target(&labels);
+                        if let Some(target) = head.targets.get_mut(target as usize)
+                            && (id as usize) < index.timelines.len()
+                        {
+                            target.timeline = Some(id);
+                        }
+                    }
+                    Record::Exemplar { series, exemplar } => {
+                        if let Some(labels) = ids.labels.get(&series) {
+                            head.exemplars
+                                .push(labels, exemplar, self.options.max_exemplars);
+                        }
+                    }
+                    Record::Series { id, labels } => {
+                        ids.labels.insert(id, labels);
+                    }
+                    Record::Metadata { family, metadata } => head.add_metadata(&family, metadata),
+                    Record::Scrape { .. } | Record::Samples(_) => {}
+                });
+            });
+        }
+        Ok(warnings)
+    }
+
+    /// Replays one segment and gives its length.
+    fn replay(&mut self, number: u64, last: bool, head: &mut Head) -> Result<u64> {
+        let segment = match read_segment(self.disk, self.dir, number) {
+            Ok(segment) => segment,
+            Err(error) => {
+                let path = self.dir.join(file_name(crate::wal::WAL_STEM, number));
+                self.report(&path, error.to_string());
+                return Ok(0);
+            }
+        };
+        let path = segment.path;
+        match segment.header {
+            Header::Known => {}
+            Header::OtherVersion(version) => {
+                let why = format!("its format version {version} is not known to this program");
+                self.set_aside(&path, &format!("version-{version}"), &why);
+                return Ok(0);
+            }
+            // A process may end between making a segment and writing its header.
+            Header::Damaged if last && segment.bytes.len() < HEADER_LEN => {}
+            Header::Damaged => self.report(&path, "its header is damaged".into()),
+        }
+        let bytes = segment.bytes;
+        let body = bytes.get(HEADER_LEN..).unwrap_or_default();
+        let mut replay = Replay {
+            head,
+            options: self.options,
+            ids: Ids::default(),
+            unknown: 0,
+            malformed: None,
+        };
+        let gaps = walk_frames(body, |_, payload| replay.frame(payload));
+        let (unknown, malformed) = (replay.unknown, replay.malformed);
+        for gap in &gaps.damaged {
+            let what = format!("{} damaged bytes at {}", gap.len(), gap.start + HEADER_LEN);
+            self.report(
+                &path,
+                format!("{what}; what was written before and after was read"),
+            );
+        }
+        if let Some(tail) = gaps.tail {
+            let at = (tail + HEADER_LEN) as u64;
+            if !last {
+                let what = format!("{} damaged bytes at its end", body.len() - tail);
+                self.report(&path, what);
+            } else if !self.read_only {
+                // The write that was going on when the process ended; nobody was told of it.
+                let _ = self.disk.truncate(&path, at);
+            }
+        }
+        if unknown > 0 {
+            let what = format!("{unknown} samples belong to series whose labels were damaged");
+            self.report(&path, what);
+        }
+        if let Some(what) = malformed {
+            self.report(&path, what);
+        }
+        Ok(bytes.len() as u64)
+    }
+}
+
+/// What numbers mean within a segment.
+#[derive(Default)]
+struct Ids {
+    series: HashMap<u32, u32>,
+    targets: HashMap<u32, u32>,
+    labels: HashMap<u32, series::Labels>,
+}
+
+struct Replay<'a> {
+    head: &'a mut Head,
+    options: &'a Options,
+    ids: Ids,
+    unknown: u64,
+    malformed: Option<String>,
+}
+
+impl Replay<'_> {
+    fn frame(&mut self, payload: &[u8]) {
+        let mut places = HashMap::new();
+        let read = read_records(payload, |record| self.record(record, &mut places));
+        if let Err(error) = read {
+            self.malformed = Some(format!("a record cannot be read: {error}"));
+        }
+    }
+
+    fn record(&mut self, record: Record, places: &mut HashMap<i64, u32>) {
+        match record {
+            Record::Series { id, labels } => {
+                let series = self.head.create(&labels, None);
+                self.ids.series.insert(id, series);
+            }
+            Record::Target { id, labels } => {
+                let target = self.head.target(&labels);
+                self.ids.targets.insert(id, target);
+            }
+            Record::Scrape { target, time, rows } => {
+                let Some(&target) = self.ids.targets.get(&target) else {
+                    self.unknown += rows.len() as u64;
+                    return;
+                };
+                let mut known = Vec::with_capacity(rows.len());
+                for (id, value) in rows {
+                    match self.ids.series.get(&id) {
+                        Some(&series) => {
+                            if self.head.verdict(series, time, value) == Verdict::Store {
+                                known.push((series, value));
+                            }
+                        }
+                        None => self.unknown += 1,
+                    }
+                }
+                self.head.add_scrape(target, time, &known);
+            }
+            Record::Samples(samples) => {
+                for group in samples.chunk_by(|a, b| a.0 == b.0) {
+                    let Some(&series) = self.ids.series.get(&group[0].0) else {
+                        self.unknown += group.len() as u64;
+                        continue;
+                    };
+                    let mut last = i64::MIN;
+                    let fresh: Vec<_> = group
+                        .iter()
+                        .map(|(_, sample)| *sample)
+                        .filter(|sample| {
+                            let verdict = self.head.verdict(series, sample.time, sample.value);
+                            let fresh = verdict == Verdict::Store && sample.time > last;
+                            last = last.max(sample.time);
+                            fresh
+                        })
+                        .collect();
+                    self.head.add_samples(series, &fresh, places);
+                }
+            }
+            Record::Exemplar { series, exemplar } => {
+                let series = self.ids.series.get(&series);
+                let labels = series
+                    .and_then(|id| self.head.get(*id))
+                    .map(|s| s.labels.clone());
+                if let Some(labels) = labels {
+                    let most = self.options.max_exemplars;
+                    self.head.exemplars.push(&labels, exemplar, most);
+                }
+            }
+            Record::Metadata { family, metadata } => self.head.add_metadata(&family, metadata),
+        }
+    }
+}

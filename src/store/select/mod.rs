@@ -1,0 +1,7 @@
+//! What a query selects: a fixed view over blocks and head, stitched to whole timelines.
+
+mod builder;
+mod set;
+
+pub(crate) use builder::SetBuilder;
+pub(crate) use set::Set;

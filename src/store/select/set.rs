@@ -1,0 +1,530 @@
+//! A set of selected series: a fixed view, decoded as it is read.
+
+use crate::block::Block;
+use crate::bytes::Malformed;
+use crate::codec::{CHUNK_SAMPLES, ChunkInfo, Kernel, MAX_CHUNK_SAMPLES, decode_values, info};
+use series::{Columns, Labels, Result, Run, SeriesSet};
+use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+const NONE: u32 = u32::MAX;
+/// Warnings beyond this many only count.
+const MAX_WARNINGS: usize = 50;
+
+/// What a query reads. Everything stands in a few long lists.
+#[derive(Default)]
+pub(crate) struct Set {
+    pub(super) series: Vec<SetSeries>,
+    pub(super) pieces: Vec<Piece>,
+    pub(super) nodes: Vec<Node>,
+    /// Rows of pieces within their nodes.
+    pub(super) runs: Vec<(u32, u32)>,
+    pub(super) chunks: Vec<Arc<[u8]>>,
+    pub(super) tails: Vec<f64>,
+    /// Lengths of chunks in blocks.
+    pub(super) lens: Vec<u32>,
+    pub(super) blocks: Vec<Arc<Block>>,
+    pub(super) spans: Vec<Span>,
+    /// For each timeline its nodes, in order of time.
+    timelines: Vec<Vec<u32>>,
+    warnings: Mutex<Warnings>,
+}
+
+#[derive(Default)]
+struct Warnings {
+    texts: Vec<String>,
+    more: usize,
+}
+
+pub(super) struct SetSeries {
+    pub(super) labels: Labels,
+    pub(super) first_piece: u32,
+    pub(super) bound: usize,
+    /// Its pieces lie side by side in time and must be merged sample by sample.
+    pub(super) disordered: bool,
+}
+
+/// Values of one series in one source along one node.
+pub(super) struct Piece {
+    pub(super) node: u32,
+    pub(super) runs: Range<u32>,
+    /// Values at the front of the first chunk that are not wanted.
+    pub(super) skip: usize,
+    pub(super) len: usize,
+    pub(super) chunks: PieceChunks,
+    pub(super) next: u32,
+}
+
+pub(super) enum PieceChunks {
+    Memory {
+        chunks: Range<u32>,
+        tail: Range<u32>,
+    },
+    Block {
+        block: u32,
+        offset: u64,
+        lens: Range<u32>,
+        span: u32,
+    },
+}
+
+/// Rows of one source's timeline, and where they stand in the set's.
+pub(super) struct Node {
+    pub(super) min_time: i64,
+    pub(super) max_time: i64,
+    pub(super) rows: usize,
+    pub(super) timeline: u32,
+    /// The node's first row within its timeline.
+    pub(super) row: usize,
+    pub(super) times: NodeTimes,
+}
+
+pub(super) enum NodeTimes {
+    Known(Arc<[i64]>),
+    /// All rows of a block's timeline, read when first asked for.
+    Block {
+        block: u32,
+        timeline: u32,
+        read: OnceLock<Arc<[i64]>>,
+    },
+}
+
+/// Neighbouring chunks of a block that are read at once.
+pub(super) struct Span {
+    pub(super) block: u32,
+    pub(super) offset: u64,
+    pub(super) end: u64,
+    /// Pieces that have not been read yet; behind the last one the bytes are let go.
+    pub(super) pieces: AtomicU32,
+    bytes: Mutex<Option<Arc<[u8]>>>,
+}
+
+impl Span {
+    pub(super) fn new(block: u32, offset: u64, end: u64) -> Self {
+        Self {
+            block,
+            offset,
+            end,
+            pieces: AtomicU32::new(1),
+            bytes: Mutex::new(None),
+        }
+    }
+}
+
+impl Set {
+    /// Joins nodes that follow each other in their series, so that a target's times are one
+    /// timeline across blocks and head.
+    pub(super) fn stitch(&mut self) {
+        self.sort_pieces();
+        let mut next = vec![NONE; self.nodes.len()];
+        let mut previous = vec![NONE; self.nodes.len()];
+        for at in 0..self.series.len() {
+            let mut piece = self.series[at].first_piece;
+            let mut last: Option<u32> = None;
+            while piece != NONE {
+                let Piece {
+                    node,
+                    next: follower,
+                    ..
+                } = self.pieces[piece as usize];
+                if let Some(before) = last
+                    && before != node
+                {
+                    let (a, b) = (before as usize, node as usize);
+                    if self.nodes[a].max_time >= self.nodes[b].min_time {
+                        self.series[at].disordered = true;
+                    } else if next[a] == NONE && previous[b] == NONE {
+                        next[a] = node;
+                        previous[b] = before;
+                    }
+                } else if last == Some(node) {
+                    self.series[at].disordered = true;
+                }
+                last = Some(node);
+                piece = follower;
+            }
+        }
+        for first in 0..self.nodes.len() {
+            if previous[first] != NONE {
+                continue;
+            }
+            let timeline = self.timelines.len() as u32;
+            let mut nodes = Vec::new();
+            let mut row = 0;
+            let mut at = first as u32;
+            while at != NONE {
+                let node = &mut self.nodes[at as usize];
+                node.timeline = timeline;
+                node.row = row;
+                row += node.rows;
+                nodes.push(at);
+                at = next[at as usize];
+            }
+            self.timelines.push(nodes);
+        }
+    }
+
+    /// Puts the pieces of every series in order of time.
+    fn sort_pieces(&mut self) {
+        let mut pieces = Vec::new();
+        for at in 0..self.series.len() {
+            pieces.clear();
+            let mut piece = self.series[at].first_piece;
+            while piece != NONE {
+                let Piece { node, next, .. } = self.pieces[piece as usize];
+                pieces.push((self.nodes[node as usize].min_time, piece));
+                piece = next;
+            }
+            if pieces.is_sorted_by_key(|(time, _)| *time) {
+                continue;
+            }
+            pieces.sort_by_key(|(time, _)| *time);
+            self.series[at].first_piece = pieces[0].1;
+            for pair in pieces.windows(2) {
+                self.pieces[pair[0].1 as usize].next = pair[1].1;
+            }
+            if let Some((_, last)) = pieces.last() {
+                self.pieces[*last as usize].next = NONE;
+            }
+        }
+    }
+
+    /// Which of the set's timelines and rows hold what was added as `node`.
+    pub(crate) fn place_of(&self, node: u32) -> (usize, usize) {
+        let node = &self.nodes[node as usize];
+        (node.timeline as usize, node.row)
+    }
+
+    fn pieces_of(&self, series: usize) -> impl Iterator<Item = &Piece> {
+        let first = self
+            .series
+            .get(series)
+            .map_or(NONE, |series| series.first_piece);
+        let mut at = first;
+        std::iter::from_fn(move || {
+            let piece = self.pieces.get(at as usize)?;
+            at = piece.next;
+            Some(piece)
+        })
+    }
+
+    fn times_of(&self, node: &Node) -> Result<Arc<[i64]>> {
+        match &node.times {
+            NodeTimes::Known(times) => Ok(Arc::clone(times)),
+            NodeTimes::Block {
+                block,
+                timeline,
+                read,
+            } => {
+                if let Some(times) = read.get() {
+                    return Ok(Arc::clone(times));
+                }
+                let times: Arc<[i64]> = self.blocks[*block as usize].times(*timeline)?.into();
+                Ok(Arc::clone(read.get_or_init(|| times)))
+            }
+        }
+    }
+
+    /// Adds to what [`SeriesSet::warnings`] says.
+    pub(crate) fn warn(&self, text: String) {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if warnings.texts.contains(&text) {
+            return;
+        }
+        if warnings.texts.len() < MAX_WARNINGS {
+            warnings.texts.push(text);
+        } else {
+            warnings.more += 1;
+        }
+    }
+
+    fn span_bytes(&self, span: &Span) -> std::io::Result<Arc<[u8]>> {
+        let mut slot = span.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bytes) = &*slot {
+            return Ok(Arc::clone(bytes));
+        }
+        let mut bytes = vec![0; (span.end - span.offset) as usize];
+        self.blocks[span.block as usize].read_at(span.offset, &mut bytes)?;
+        let bytes: Arc<[u8]> = bytes.into();
+        *slot = Some(Arc::clone(&bytes));
+        Ok(bytes)
+    }
+
+    fn done_with(&self, span: &Span) {
+        let left = span.pieces.load(Ordering::Relaxed);
+        if left > 0 && span.pieces.fetch_sub(1, Ordering::Relaxed) <= 1 {
+            span.pieces.store(0, Ordering::Relaxed);
+            *span.bytes.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+    }
+
+    /// Decodes a piece to where `filling` is.
+    fn read_piece(&self, labels: &Labels, piece: &Piece, filling: &mut Filling<'_>) {
+        let node = &self.nodes[piece.node as usize];
+        let runs = &self.runs[piece.runs.start as usize..piece.runs.end as usize];
+        let mut rows = Rows {
+            timeline: node.timeline as usize,
+            first_row: node.row,
+            runs,
+            used: 0,
+        };
+        let mut skip = piece.skip;
+        let mut left = piece.len;
+        match &piece.chunks {
+            PieceChunks::Memory { chunks, tail } => {
+                for chunk in &self.chunks[chunks.start as usize..chunks.end as usize] {
+                    let len = info(chunk).map_or(0, |info| info.len);
+                    let wanted = len.saturating_sub(skip).min(left);
+                    if let Err(error) = filling.chunk(chunk, skip, wanted, &mut rows) {
+                        self.warn(format!("{labels}: a chunk in memory is damaged: {error}"));
+                    }
+                    skip = 0;
+                    left -= wanted;
+                }
+                filling.plain(
+                    &self.tails[tail.start as usize..tail.end as usize],
+                    &mut rows,
+                );
+            }
+            PieceChunks::Block {
+                block,
+                offset,
+                lens,
+                span,
+            } => {
+                let span = &self.spans[*span as usize];
+                let block = &self.blocks[*block as usize];
+                let bytes = self.span_bytes(span);
+                if let Err(error) = &bytes {
+                    self.warn(format!("{}: cannot read: {error}", block.path().display()));
+                }
+                let mut at = (offset - span.offset) as usize;
+                for len in &self.lens[lens.start as usize..lens.end as usize] {
+                    let wanted = (CHUNK_SAMPLES - skip).min(left);
+                    let chunk = bytes
+                        .as_ref()
+                        .ok()
+                        .and_then(|b| b.get(at..at + *len as usize));
+                    if let Some(chunk) = chunk
+                        && let Err(error) = filling.chunk(chunk, skip, wanted, &mut rows)
+                    {
+                        block.found_damage();
+                        self.warn(format!(
+                            "{}: {wanted} samples of {labels} are missing: {error}",
+                            block.path().display(),
+                        ));
+                    }
+                    at += *len as usize;
+                    skip = 0;
+                    left -= wanted;
+                }
+                self.done_with(span);
+            }
+        }
+    }
+
+    /// Reads pieces that lie side by side in time: every sample with its time, sorted, the
+    /// first source's where two have the same time.
+    fn read_merged(&self, series: usize, columns: &mut Columns) -> Result<()> {
+        let mut samples: Vec<(i64, usize, usize, f64)> = Vec::new();
+        let mut part = Columns::default();
+        for piece in self.pieces_of(series) {
+            part.runs.clear();
+            part.values.resize(piece.len, 0.0);
+            let mut filling = Filling {
+                columns: &mut part,
+                filled: 0,
+            };
+            self.read_piece(&self.series[series].labels, piece, &mut filling);
+            let filled = filling.filled;
+            part.values.truncate(filled);
+            let node = &self.nodes[piece.node as usize];
+            let times = self.times_of(node)?;
+            let mut values = part.values.iter();
+            for run in &part.runs {
+                for (row, value) in (run.row..).zip(values.by_ref().take(run.len)) {
+                    let time = times.get(row - node.row).copied().unwrap_or(i64::MAX);
+                    samples.push((time, run.timeline, row, *value));
+                }
+            }
+        }
+        samples.sort_by_key(|sample| sample.0);
+        samples.dedup_by_key(|sample| sample.0);
+        for (_, timeline, row, value) in samples {
+            columns.values.push(value);
+            match columns.runs.last_mut() {
+                Some(run) if run.timeline == timeline && run.row + run.len == row => run.len += 1,
+                _ => columns.runs.push(Run {
+                    timeline,
+                    row,
+                    len: 1,
+                    never_decreases: false,
+                    no_nan: false,
+                }),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl SeriesSet for Set {
+    fn len(&self) -> usize {
+        self.series.len()
+    }
+
+    fn labels(&self, series: usize) -> &Labels {
+        &self.series[series].labels
+    }
+
+    fn sample_bound(&self, series: usize) -> usize {
+        self.series[series].bound
+    }
+
+    fn timelines(&self) -> usize {
+        self.timelines.len()
+    }
+
+    fn read_times(&self, timeline: usize, times: &mut Vec<i64>) -> Result<()> {
+        times.clear();
+        for node in self.timelines.get(timeline).into_iter().flatten() {
+            times.extend_from_slice(&self.times_of(&self.nodes[*node as usize])?);
+        }
+        Ok(())
+    }
+
+    fn read(&self, series: usize, columns: &mut Columns) -> Result<()> {
+        columns.runs.clear();
+        let Some(entry) = self.series.get(series) else {
+            columns.values.clear();
+            return Ok(());
+        };
+        if entry.disordered {
+            columns.values.clear();
+            return self.read_merged(series, columns);
+        }
+        // What the memory held before needs no clearing: all that stays is written over.
+        columns.values.resize(entry.bound, 0.0);
+        let mut filling = Filling { columns, filled: 0 };
+        for piece in self.pieces_of(series) {
+            self.read_piece(&entry.labels, piece, &mut filling);
+        }
+        let filled = filling.filled;
+        columns.values.truncate(filled);
+        Ok(())
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut texts = warnings.texts.clone();
+        if warnings.more > 0 {
+            texts.push(format!("and {} more", warnings.more));
+        }
+        texts
+    }
+}
+
+/// The rows that the values of a piece stand in, used up from the front.
+struct Rows<'a> {
+    timeline: usize,
+    first_row: usize,
+    runs: &'a [(u32, u32)],
+    /// Rows of the first run that are used up.
+    used: u32,
+}
+
+impl Rows<'_> {
+    /// Uses up to `most` rows of the first run and gives the first of them and their number.
+    fn take(&mut self, most: usize) -> Option<(usize, usize)> {
+        let &(row, len) = self.runs.first()?;
+        let taken = ((len - self.used) as usize).min(most);
+        let first = self.first_row + (row + self.used) as usize;
+        self.used += taken as u32;
+        if self.used == len {
+            self.runs = &self.runs[1..];
+            self.used = 0;
+        }
+        Some((first, taken))
+    }
+
+    fn skip(&mut self, mut rows: usize) {
+        while rows > 0
+            && let Some((_, taken)) = self.take(rows)
+        {
+            rows -= taken;
+        }
+    }
+}
+
+/// Columns that are being filled; `values` has its full length from the start.
+struct Filling<'a> {
+    columns: &'a mut Columns,
+    filled: usize,
+}
+
+impl Filling<'_> {
+    /// Decodes a chunk and keeps `wanted` values behind the first `skip`. When that fails, their
+    /// rows stay empty.
+    fn chunk(
+        &mut self,
+        chunk: &[u8],
+        skip: usize,
+        wanted: usize,
+        rows: &mut Rows<'_>,
+    ) -> Result<(), Malformed> {
+        let decoded = self.decode(chunk, skip, wanted);
+        match decoded {
+            Ok(info) => self.stand(wanted, info.never_decreases, info.no_nan, rows),
+            Err(_) => rows.skip(wanted),
+        }
+        decoded.map(|_| ())
+    }
+
+    fn decode(&mut self, chunk: &[u8], skip: usize, wanted: usize) -> Result<ChunkInfo, Malformed> {
+        let known = info(chunk).ok_or(Malformed("bytes end early"))?;
+        if known.len < skip + wanted {
+            return Err(Malformed("a chunk holds fewer samples than its index says"));
+        }
+        let out = &mut self.columns.values[self.filled..];
+        if skip == 0 && known.len <= out.len() {
+            return decode_values(Kernel::best(), chunk, out);
+        }
+        let mut whole = [0.0; MAX_CHUNK_SAMPLES];
+        let info = decode_values(Kernel::best(), chunk, &mut whole)?;
+        out[..wanted].copy_from_slice(&whole[skip..skip + wanted]);
+        Ok(info)
+    }
+
+    fn plain(&mut self, values: &[f64], rows: &mut Rows<'_>) {
+        self.columns.values[self.filled..self.filled + values.len()].copy_from_slice(values);
+        let no_nan = !values.iter().any(|value| value.is_nan());
+        let grows = no_nan && values.is_sorted();
+        self.stand(values.len(), grows, no_nan, rows);
+    }
+
+    /// Says in which rows the next `len` values stand.
+    fn stand(&mut self, mut len: usize, never_decreases: bool, no_nan: bool, rows: &mut Rows<'_>) {
+        while len > 0
+            && let Some((row, taken)) = rows.take(len)
+        {
+            let values = &self.columns.values;
+            match self.columns.runs.last_mut() {
+                Some(run) if run.timeline == rows.timeline && run.row + run.len == row => {
+                    run.len += taken;
+                    run.no_nan &= no_nan;
+                    run.never_decreases &=
+                        never_decreases && values[self.filled - 1] <= values[self.filled];
+                }
+                _ => self.columns.runs.push(Run {
+                    timeline: rows.timeline,
+                    row,
+                    len: taken,
+                    never_decreases,
+                    no_nan,
+                }),
+            }
+            self.filled += taken;
+            len -= taken;
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The store through its public door.
+
+mod bench;
+mod crash;
+mod faults;
+mod model;

@@ -1,0 +1,84 @@
+package host
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Timings live here and not in tests: `go run mage.go bench` prints them.
+
+func BenchmarkColdStartToHandshake(b *testing.B) {
+	dir := shortTempDir(b)
+	for b.Loop() {
+		cmd := bareCommand(b, dir)
+		p := startBare(b, cmd)
+		b.StopTimer()
+		cmd.Process.Kill()
+		p.ended()
+		b.StartTimer()
+	}
+}
+
+func BenchmarkShutdown(b *testing.B) {
+	dir := shortTempDir(b)
+	for b.Loop() {
+		b.StopTimer()
+		p := startBare(b, bareCommand(b, dir))
+		conn := p.dial()
+		openBroker(b, conn)
+		b.StartTimer()
+		if err := shutdown(b.Context(), conn); err != nil {
+			b.Fatal(err)
+		}
+		p.ended()
+	}
+}
+
+// BenchmarkIdleMemory reports resident memory after a health check and a second of rest.
+func BenchmarkIdleMemory(b *testing.B) {
+	up := startUpstream(b)
+	var most float64
+	for b.Loop() {
+		p := start(b, launch{})
+		p.health(remote(up.URL))
+		time.Sleep(time.Second)
+		most = max(most, residentMebibytes(b, p.cmd.Process.Pid))
+		p.client.Kill()
+	}
+	b.ReportMetric(most, "MiB-idle")
+}
+
+func residentMebibytes(b *testing.B, pid int) float64 {
+	b.Helper()
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(status), "VmRSS:")
+	kibibytes, err := strconv.ParseFloat(strings.Fields(after)[0], 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return kibibytes / 1024
+}
+
+// The same answer each time: series × points as they come from a server of our own, so that
+// the figure holds the whole way from HTTP to gRPC.
+func BenchmarkRangeQuery(b *testing.B) {
+	for _, series := range []int{1, 100, 2000} {
+		b.Run(strconv.Itoa(series)+"_series_21_points", func(b *testing.B) {
+			up := startUpstream(b)
+			p := start(b, launch{})
+			ds := remote(up.URL)
+			q := query("A", map[string]any{"expr": "many_" + strconv.Itoa(series), "range": true})
+			for b.Loop() {
+				if frames := good(b, p.ask(ds, q), "A"); len(frames) != series {
+					b.Fatalf("%d frames", len(frames))
+				}
+			}
+		})
+	}
+}
