@@ -3,16 +3,20 @@ use engine::embedded::Condition;
 use engine::{Health, HealthStatus};
 use scrape::TargetState;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// How many targets a message lists before it only counts them.
 const LISTED: usize = 3;
+
+/// How long a diagnosis waits for targets that were never asked.
+const FIRST_SCRAPE: Duration = Duration::from_secs(3);
 
 /// Tells a person how the targets and the store of a data source are.
 pub(super) struct Living(pub(super) Arc<Source>);
 
 impl Condition for Living {
     fn health(&self) -> Health {
-        let status = self.0.scraper.status();
+        let status = self.settled_status();
         let stored = self.0.store.health();
         let sizes = self.0.store.statistics();
         let targets = &status.targets;
@@ -85,6 +89,24 @@ impl Condition for Living {
             message,
             advice,
             details,
+        }
+    }
+}
+
+impl Living {
+    /// How the targets are, once each has been asked: a new one is within its first second.
+    fn settled_status(&self) -> scrape::Status {
+        let asked = Instant::now();
+        loop {
+            let status = self.0.scraper.status();
+            let is_settled = status
+                .targets
+                .iter()
+                .all(|target| target.last_scrape.is_some());
+            if is_settled || asked.elapsed() > FIRST_SCRAPE {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(50));
         }
     }
 }
