@@ -12,7 +12,7 @@ const FILE: &str = "data-source.json";
 const VERSION: u32 = 1;
 /// A data source that nobody asked for so long was deleted, or might as well have been.
 pub(super) const FORGOTTEN_AFTER_DAYS: i64 = 30;
-const DAY_MS: i64 = 86_400_000;
+pub(super) const DAY_MS: i64 = 86_400_000;
 
 /// What is kept. `jsonData` is readable for everybody who may query the data source; secrets are
 /// kept by name only.
@@ -81,6 +81,13 @@ impl KeptSettings {
         }
         Ok(kept)
     }
+}
+
+/// Notes that Grafana still asks for the data source in `dir`.
+pub(super) fn note_asked(dir: &Path, now_ms: i64) -> io::Result<()> {
+    let mut kept = KeptSettings::read(&dir.join(FILE))?;
+    kept.asked_ms = now_ms;
+    kept.write(dir)
 }
 
 /// All settings that are kept below `dir`. What cannot be read is passed over and said: Grafana's
@@ -175,5 +182,10 @@ mod tests {
     fn what_nobody_asked_for_long_is_forgotten() {
         assert!(!kept().is_forgotten(1_000 + FORGOTTEN_AFTER_DAYS * DAY_MS));
         assert!(kept().is_forgotten(1_001 + FORGOTTEN_AFTER_DAYS * DAY_MS));
+        let dir = tempfile::tempdir().unwrap();
+        kept().write(dir.path()).unwrap();
+        note_asked(dir.path(), 9_000).unwrap();
+        let noted = KeptSettings::read(&dir.path().join(FILE)).unwrap();
+        assert!(!noted.is_forgotten(9_000 + FORGOTTEN_AFTER_DAYS * DAY_MS));
     }
 }

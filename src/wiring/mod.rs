@@ -18,7 +18,7 @@ use kept::KeptSettings;
 use scrape::{Clock, DiskFiles, Scraper, Surroundings, SystemNames};
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use store::{Options, RealDisk, Store};
@@ -58,6 +58,8 @@ struct Source {
     scraper: Scraper,
     /// When the settings that are in force were changed.
     updated_ms: AtomicI64,
+    /// Whether Grafana has asked since the start.
+    is_asked: Arc<AtomicBool>,
     /// Ends this source alone.
     stop: CancellationToken,
 }
@@ -110,6 +112,7 @@ impl Embedded {
         let wanted = Wanted::asked(settings, embedded);
         let query_settings = wanted.query_settings()?;
         let source = self.source(&settings.id, &wanted)?;
+        source.is_asked.store(true, Ordering::Relaxed);
         let kept = KeptSettings::new(settings, embedded, self.foundation.clock.now());
         if let Err(error) = kept.write(&self.foundation.dir.of(&settings.id)) {
             tracing::warn!("after a restart scraping waits for Grafana's first request: {error}");
@@ -219,25 +222,56 @@ impl Embedded {
             names: Arc::new(SystemNames),
         };
         let scraper = Scraper::start(surroundings, settings, &stop);
-        runtime.spawn(maintain(store.clone(), stop.clone()));
+        let is_asked = Arc::new(AtomicBool::new(false));
+        runtime.spawn(maintain(Upkeep {
+            store: store.clone(),
+            dir: dir.of(id),
+            is_asked: Arc::clone(&is_asked),
+            clock: Arc::clone(clock),
+            stop: stop.clone(),
+        }));
         Ok(Source {
             store,
             options,
             scraper,
             updated_ms: updated_ms.into(),
+            is_asked,
             stop,
         })
     }
 }
 
-/// Keeps a store tidy until it is stopped.
-async fn maintain(store: Store, stop: CancellationToken) {
+/// What the upkeep of one data source works on.
+struct Upkeep {
+    store: Store,
+    dir: PathBuf,
+    is_asked: Arc<AtomicBool>,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+}
+
+/// Keeps a store tidy, and the note that it is in use fresh, until it is stopped.
+async fn maintain(upkeep: Upkeep) {
     let mut ticks = tokio::time::interval(MAINTENANCE_INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let stop = upkeep.stop.clone();
+    let upkeep = Arc::new(upkeep);
+    let mut noted_ms = upkeep.clock.now();
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        let store = store.clone();
-        let done = tokio::task::spawn_blocking(move || store.maintain()).await;
-        if let Ok(Err(error)) = done {
+        let now_ms = upkeep.clock.now();
+        let is_due = now_ms.abs_diff(noted_ms) > kept::DAY_MS.unsigned_abs();
+        let notes = is_due && upkeep.is_asked.load(Ordering::Relaxed);
+        let work = Arc::clone(&upkeep);
+        let done = tokio::task::spawn_blocking(move || {
+            if notes && let Err(error) = kept::note_asked(&work.dir, now_ms) {
+                tracing::warn!("noting that a data source is in use: {error}");
+            }
+            work.store.maintain()
+        });
+        if notes {
+            noted_ms = now_ms;
+        }
+        if let Ok(Err(error)) = done.await {
             tracing::warn!("keeping the store tidy: {error}; tried again in a minute");
         }
     }
