@@ -306,8 +306,14 @@ fn hold(shared: &Shared, labels: &Labels, first: i64) -> Result<u32> {
     for block in shared.blocks().iter() {
         let max_time = block.footer().max_time;
         if max_time >= first || (first == i64::MAX && max_time >= shared.clock.now()) {
-            let index = block.index(shared.next_use())?;
-            last = last.max(block.last_sample(&index, labels)?);
+            // A block that cannot be read does not keep new samples out.
+            let known = block
+                .index(shared.next_use())
+                .and_then(|index| block.last_sample(&index, labels));
+            match known {
+                Ok(time) => last = last.max(time),
+                Err(error) => shared.report(block.path(), error.to_string()),
+            }
         }
     }
     let mut head = shared.head_mut();

@@ -47,9 +47,11 @@ impl Shared {
         if self.writer().is_none() {
             return Err(self.closed());
         }
-        let mut done = Maintained::default();
         // Old blocks first: on a full disk, only their space lets anything else be written.
-        done.dropped = self.retain(&mut maintenance)?;
+        let mut done = Maintained {
+            dropped: self.retain(&mut maintenance)?,
+            ..Maintained::default()
+        };
         if let Some(cut) = self.due() {
             done.flushed = self.flush(&mut maintenance, cut)?;
         }

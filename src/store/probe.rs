@@ -110,5 +110,7 @@ pub fn decode(chunk: &[u8], portable: bool, out: &mut [f64]) -> Option<usize> {
 
 /// As [`decode`], with the portable code compiled for AVX2 where the machine has it.
 pub fn decode_avx2(chunk: &[u8], out: &mut [f64]) -> Option<usize> {
-    decode_values(Kernel::Avx2, chunk, out).ok().map(|info| info.len)
+    decode_values(Kernel::Avx2, chunk, out)
+        .ok()
+        .map(|info| info.len)
 }

@@ -113,9 +113,7 @@ impl Store {
     /// How the store is.
     #[must_use]
     pub fn health(&self) -> Health {
-        let shared = self.shared();
-        let health = shared.health().clone();
-        health
+        self.shared().health().clone()
     }
 
     /// How much there is.

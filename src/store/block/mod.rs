@@ -248,9 +248,7 @@ impl Block {
                     if track.offset.saturating_add(bytes) > self.len {
                         failed = Some(StoreError::corrupt(&self.path, "chunks lie outside"));
                     } else if let Some((node, wanted)) = node {
-                        let runs = track.runs.iter().copied();
-                        let (offset, lens) = (track.offset, &track.lens);
-                        builder.add_block_track(labels, node, number, runs, &wanted, offset, lens);
+                        builder.add_block_track(labels, node, number, track, &wanted);
                     }
                 })
                 .map_err(malformed)?;

@@ -69,7 +69,7 @@ fn decimals(values: &[f64], integers: &mut [i64], exceptions: &mut Vec<u8>) -> O
             } else {
                 // Adding and taking away 1.5·2⁵² rounds without a call of the mathematics library.
                 let scaled = value * power;
-                (scaled.abs() < ROUNDABLE).then(|| ((scaled + ROUNDER) - ROUNDER) as i64)
+                (scaled.abs() < ROUNDABLE).then_some(((scaled + ROUNDER) - ROUNDER) as i64)
             }
         };
         // An exception repeats the number before it, which costs least.

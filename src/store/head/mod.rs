@@ -38,6 +38,10 @@ pub(crate) struct HeadSeries {
     /// Where samples are being added.
     pub(crate) current: Track,
     /// Samples along other timelines.
+    #[expect(
+        clippy::box_collection,
+        reason = "absent in nearly all of very many series"
+    )]
     pub(crate) others: Option<Box<Vec<Track>>>,
     /// Appenders that may write to it.
     pub(crate) holders: u32,

@@ -145,8 +145,8 @@ impl Set {
                 piece = follower;
             }
         }
-        for first in 0..self.nodes.len() {
-            if previous[first] != NONE {
+        for (first, previous) in previous.iter().enumerate() {
+            if *previous != NONE {
                 continue;
             }
             let timeline = self.timelines.len() as u32;

@@ -20,7 +20,9 @@ fn live(bench: &mut Bench) -> Plain {
         }
         if round % 10 == 5 {
             let now = bench.now();
-            let samples: Vec<_> = (0..10).map(|i| (now - 900 + i * 90, i as f64 / 8.0)).collect();
+            let samples: Vec<_> = (0..10)
+                .map(|i| (now - 900 + i * 90, i as f64 / 8.0))
+                .collect();
             let mut offered = Plain::new();
             offered.insert(
                 labels(7, 1),
@@ -59,7 +61,10 @@ fn check(bench: &Bench, offered: &Plain, at: &str) {
     }
     // A write is there as a whole or not at all.
     let whole: usize = offered.values().map(|samples| samples.len()).sum();
-    assert!(unacknowledged == 0 || unacknowledged == whole, "{at}: a torn write");
+    assert!(
+        unacknowledged == 0 || unacknowledged == whole,
+        "{at}: a torn write"
+    );
 }
 
 fn operations() -> u64 {
@@ -136,6 +141,10 @@ fn a_failure_of_any_operation_passes() {
             bench.store().maintain().unwrap();
         }
         bench.restart(Outage::PowerCut);
-        check(&bench, &offered, &format!("reopened after a failure at {at}"));
+        check(
+            &bench,
+            &offered,
+            &format!("reopened after a failure at {at}"),
+        );
     }
 }

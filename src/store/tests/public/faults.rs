@@ -19,7 +19,9 @@ fn filled_with(options: Options) -> Bench {
         let rows: Vec<_> = (0..6).map(|s| (s, (round * 3 + s) as f64)).collect();
         bench.scrape(0, &rows).unwrap();
         let now = bench.now();
-        bench.write(&[own(5, 1, &[(now - 500, round as f64 / 3.0)])]).unwrap();
+        bench
+            .write(&[own(5, 1, &[(now - 500, round as f64 / 3.0)])])
+            .unwrap();
         if round % 10 == 0 {
             bench.store().maintain().unwrap();
         }
@@ -43,7 +45,10 @@ fn lost(bench: &Bench) -> usize {
     }
     for (labels, samples) in &found {
         for time in samples.keys() {
-            let known = bench.plain.get(labels).is_some_and(|s| s.contains_key(time));
+            let known = bench
+                .plain
+                .get(labels)
+                .is_some_and(|s| s.contains_key(time));
             assert!(known, "{labels} at {time} was invented");
         }
     }
@@ -55,7 +60,12 @@ fn samples(plain: &Plain) -> usize {
 }
 
 fn of_kind(bench: &Bench, stem: &str) -> Vec<(PathBuf, Vec<u8>)> {
-    let is_kind = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with(stem);
+    let is_kind = |path: &PathBuf| {
+        path.file_name()
+            .unwrap()
+            .to_string_lossy()
+            .starts_with(stem)
+    };
     let files = bench.disk.files().into_iter();
     let files: Vec<_> = files.filter(|(path, _)| is_kind(path)).collect();
     assert!(!files.is_empty(), "no {stem}");
@@ -87,7 +97,10 @@ fn flip(stem: &str, step: usize) {
             let (mut other, lost) = reopened(&bench, disk);
             flips += 1;
             worst = worst.max(lost);
-            let set = other.store().select(&[], TimeRange::ALL, &Interrupt::new()).unwrap();
+            let set = other
+                .store()
+                .select(&[], TimeRange::ALL, &Interrupt::new())
+                .unwrap();
             let mut columns = series::Columns::default();
             for series in 0..set.len() {
                 set.read(series, &mut columns).unwrap();
@@ -96,9 +109,18 @@ fn flip(stem: &str, step: usize) {
             if lost > 0 && !told {
                 // Only the end of the log may go without a word: it cannot be told from a write
                 // that was going on when the process ended.
-                assert_eq!(stem, "wal", "{} at {at}: {lost} lost in silence", path.display());
+                assert_eq!(
+                    stem,
+                    "wal",
+                    "{} at {at}: {lost} lost in silence",
+                    path.display()
+                );
                 silent += 1;
-                assert!(lost <= 12, "{} at {at}: {lost} lost in silence", path.display());
+                assert!(
+                    lost <= 12,
+                    "{} at {at}: {lost} lost in silence",
+                    path.display()
+                );
             }
             drop(set);
             other.plain = read_all(other.store(), &[], TimeRange::ALL);
@@ -109,7 +131,9 @@ fn flip(stem: &str, step: usize) {
             assert_eq!(self::lost(&other), 0);
         }
     }
-    println!("{stem}: {flips} flipped bytes, at worst {worst} of {total} samples lost, {silent} silently");
+    println!(
+        "{stem}: {flips} flipped bytes, at worst {worst} of {total} samples lost, {silent} silently"
+    );
     assert!(worst < total / 2, "{worst} of {total}");
 }
 
@@ -160,11 +184,17 @@ fn files_of_other_versions_are_set_aside_and_kept() {
         disk.put(&path, other_version.clone());
         let (other, _) = reopened(&bench, disk);
         let health = other.store().health();
-        let told = health.damage.iter().any(|damage| damage.what.contains("version 9"));
+        let told = health
+            .damage
+            .iter()
+            .any(|damage| damage.what.contains("version 9"));
         assert!(told, "{stem}: {health:?}");
         let mut aside = path.clone().into_os_string();
         aside.push(".version-9");
-        assert_eq!(other.disk.files().get(Path::new(&aside)), Some(&other_version));
+        assert_eq!(
+            other.disk.files().get(Path::new(&aside)),
+            Some(&other_version)
+        );
     }
 }
 
@@ -183,7 +213,10 @@ fn a_full_disk_stops_writing_and_nothing_else_and_passes() {
                 Ok(_) => {}
                 Err(series::Error::Unavailable(why)) => {
                     refused += 1;
-                    assert!(why.contains(DIR) && why.contains("Free some space"), "{why}");
+                    assert!(
+                        why.contains(DIR) && why.contains("Free some space"),
+                        "{why}"
+                    );
                     assert!(bench.store().health().write_error.is_some());
                 }
                 Err(other) => panic!("{other}"),
@@ -199,7 +232,11 @@ fn a_full_disk_stops_writing_and_nothing_else_and_passes() {
         bench.advance(1000);
         bench.scrape(0, &[(0, 1e6)]).unwrap();
         bench.store().maintain().unwrap();
-        assert!(bench.store().health().is_good(), "{:?}", bench.store().health());
+        assert!(
+            bench.store().health().is_good(),
+            "{:?}",
+            bench.store().health()
+        );
         bench.restart(Outage::PowerCut);
         bench.check();
     }
@@ -256,7 +293,10 @@ fn retention_by_time_drops_whole_blocks() {
         },
     );
     let statistics = bench.store().statistics();
-    assert!(statistics.min_time.unwrap() > newest - 120_000, "{statistics:?}");
+    assert!(
+        statistics.min_time.unwrap() > newest - 120_000,
+        "{statistics:?}"
+    );
 }
 
 #[test]
@@ -283,12 +323,16 @@ fn a_second_opener_is_told_who_has_the_directory() {
     match open() {
         Err(error @ StoreError::Locked { .. }) => {
             let text = error.to_string();
-            assert!(text.contains(&format!("process {}", std::process::id())), "{text}");
+            assert!(
+                text.contains(&format!("process {}", std::process::id())),
+                "{text}"
+            );
         }
         Ok(_) => panic!("two writers"),
         Err(other) => panic!("{other}"),
     }
-    let reader = Store::open_read_only(Arc::new(RealDisk), &dir, Options::default(), Arc::new(|| 0));
+    let reader =
+        Store::open_read_only(Arc::new(RealDisk), &dir, Options::default(), Arc::new(|| 0));
     reader.unwrap();
     drop(first);
     open().unwrap();
@@ -308,7 +352,10 @@ fn a_reader_beside_the_writer_changes_nothing() {
     .unwrap();
     assert_same(&read_all(&reader, &[], TimeRange::ALL), &bench.plain);
     let refused = series::Appender::write(&reader, &[own(0, 0, &[(1, 1.0)])]).unwrap_err();
-    assert!(refused.to_string().contains("for reading only"), "{refused}");
+    assert!(
+        refused.to_string().contains("for reading only"),
+        "{refused}"
+    );
     drop(reader);
     assert_eq!(bench.disk.files(), before);
 }
@@ -335,7 +382,10 @@ fn a_set_stays_as_it_was_selected() {
     let mut bench = filled();
     bench.open();
     let then = bench.plain.clone();
-    let set = bench.store().select(&[], TimeRange::ALL, &Interrupt::new()).unwrap();
+    let set = bench
+        .store()
+        .select(&[], TimeRange::ALL, &Interrupt::new())
+        .unwrap();
     for _ in 0..200 {
         bench.advance(1000);
         bench.scrape(0, &[(0, 5.0), (1, 5.0)]).unwrap();
@@ -354,12 +404,33 @@ fn bounds_are_named_when_they_are_reached() {
             ..options()
         },
     );
-    let error = bench.scrape(0, &[(0, 1.0), (1, 1.0), (2, 1.0), (3, 1.0)]).unwrap_err();
-    assert!(matches!(error, series::Error::Limit { bound: "max_series", limit: 3, .. }), "{error}");
+    let error = bench
+        .scrape(0, &[(0, 1.0), (1, 1.0), (2, 1.0), (3, 1.0)])
+        .unwrap_err();
+    assert!(
+        matches!(
+            error,
+            series::Error::Limit {
+                bound: "max_series",
+                limit: 3,
+                ..
+            }
+        ),
+        "{error}"
+    );
     let mut wide = own(0, 0, &[(bench.now(), 1.0)]);
     wide.labels = series::Labels::new([("a", "1"), ("b", "1"), ("c", "1"), ("d", "1")]).unwrap();
     let error = bench.write(&[wide]).unwrap_err();
-    assert!(matches!(error, series::Error::Limit { bound: "max_labels", .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            series::Error::Limit {
+                bound: "max_labels",
+                ..
+            }
+        ),
+        "{error}"
+    );
     let far = own(0, 0, &[(bench.now() + 3_600_000, 1.0)]);
     let appended = series::Appender::write(bench.store(), &[far]).unwrap();
     assert_eq!((appended.stored, appended.out_of_bounds), (0, 1));

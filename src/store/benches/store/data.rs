@@ -62,7 +62,9 @@ impl Walk {
         let mut noise = Noise(series as u64 * 7919 + 1);
         let rate = match kind {
             // How many observations fall into a bucket, from few to all.
-            Kind::Buckets => [0.0, 0.1, 0.5, 2.0, 5.0, 8.0, 9.5, 9.9, 10.0, 10.0, 10.0][series % 11],
+            Kind::Buckets => {
+                [0.0, 0.1, 0.5, 2.0, 5.0, 8.0, 9.5, 9.9, 10.0, 10.0, 10.0][series % 11]
+            }
             _ => 20.0 + noise.unit() * 200.0,
         };
         let at = match kind {
@@ -105,7 +107,10 @@ impl Walk {
         let instance = ("instance", format!("host-{:02}:9100", series / 11 % 50));
         match kind {
             Kind::Buckets => Labels::new([
-                ("__name__", "http_request_duration_seconds_bucket".to_owned()),
+                (
+                    "__name__",
+                    "http_request_duration_seconds_bucket".to_owned(),
+                ),
                 ("job", "wiki".to_owned()),
                 ("handler", format!("/page/{}", series / 11)),
                 ("le", BUCKETS[series % 11].to_owned()),
