@@ -89,18 +89,15 @@ impl Shared {
             let checkpoint = wal.rotate();
             let head = self.head();
             let taken = head.before(cut);
-            let mut windows = Vec::new();
-            if let (Some(min), false) = (head.min_time, taken.is_empty()) {
-                let mut from = min.div_euclid(range) * range;
-                while from < cut {
-                    let window = TimeRange {
-                        start: from,
-                        end: from + range - 1,
-                    };
-                    windows.push(Snapshot::of(&head, window).set);
-                    from += range;
-                }
-            }
+            let starts = head.ranges_before(cut, range);
+            let windows: Vec<Set> = starts
+                .into_iter()
+                .map(|start| TimeRange {
+                    start,
+                    end: start + range - 1,
+                })
+                .map(|window| Snapshot::of(&head, window).set)
+                .collect();
             let rest = TimeRange {
                 start: cut,
                 end: i64::MAX,

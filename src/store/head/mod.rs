@@ -14,7 +14,7 @@ pub(crate) use timeline::Timeline;
 pub(crate) use track::{Runs, Track};
 
 use series::{Labels, Metadata, Sample};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 /// Spellings of one family's metadata that are kept beside each other.
@@ -399,6 +399,25 @@ impl Head {
             }
         }
         id
+    }
+
+    /// The starts of all ranges of this length, ending at or before `cut`, that have rows.
+    pub(crate) fn ranges_before(&self, cut: i64, range: i64) -> BTreeSet<i64> {
+        let mut starts = BTreeSet::new();
+        let mut times = Vec::new();
+        for timeline in self.timelines.iter().flatten() {
+            if timeline.first_time().is_none_or(|first| first >= cut) {
+                continue;
+            }
+            timeline.read(&mut times);
+            let mut at = 0;
+            while let Some(time) = times.get(at).filter(|time| **time < cut) {
+                let start = time.div_euclid(range) * range;
+                starts.insert(start);
+                at += times[at..].partition_point(|time| *time < start.saturating_add(range));
+            }
+        }
+        starts
     }
 
     /// How many samples before `cut` stand at the front of each track.

@@ -10,3 +10,4 @@ mod crash;
 mod faults;
 mod kill;
 mod model;
+mod writing;
