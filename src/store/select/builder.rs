@@ -9,8 +9,9 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-/// Bytes that are read at once, so that neighbouring series cost one read.
-const SPAN_BYTES: u64 = 512 << 10;
+/// Bytes that are read at once, so that neighbouring series cost one read, and yet the spans of
+/// a dozen blocks, which a series passes through, stay in a processor's cache.
+const SPAN_BYTES: u64 = 128 << 10;
 /// A gap of this many bytes between wanted series is read over.
 const SPAN_GAP: u64 = 16 << 10;
 
