@@ -211,12 +211,6 @@ impl Opening<'_> {
             let Some(block) = self.open_block(&path) else {
                 continue;
             };
-            if block.is_damaged() {
-                self.report(
-                    &path,
-                    "its header is damaged; its samples can be read".into(),
-                );
-            }
             let needed = block.footer().checkpoint;
             if needed > checkpoint && wal.iter().any(|segment| *segment < needed) {
                 // The flush that made it did not end: the log still has its samples.

@@ -113,7 +113,14 @@ impl Store {
     /// How the store is.
     #[must_use]
     pub fn health(&self) -> Health {
-        self.shared().health().clone()
+        let shared = self.shared();
+        for block in shared.blocks().iter().filter(|block| block.is_damaged()) {
+            shared.report(
+                block.path(),
+                "parts of it do not fit their checksums; what can be read or mended is used".into(),
+            );
+        }
+        shared.health().clone()
     }
 
     /// How much there is.
