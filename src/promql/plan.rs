@@ -144,7 +144,8 @@ pub(crate) enum Node {
     Info {
         inner: NodeId,
         matchers: Vec<Matcher>,
-        selection: usize,
+        /// The info series, at the time that the enriched selector is fixed to.
+        selector: Selector,
     },
     Aggregate {
         op: AggregateOp,
@@ -390,7 +391,9 @@ impl Planner<'_> {
         };
         for node in &mut self.plan.nodes {
             match node {
-                Node::Select(selector) | Node::SelectTimes(selector) => {
+                Node::Select(selector)
+                | Node::SelectTimes(selector)
+                | Node::Info { selector, .. } => {
                     selector.selection = resolve(selector.selection);
                 }
                 Node::Window { over, .. } | Node::Range(over) => {
@@ -398,7 +401,6 @@ impl Planner<'_> {
                         selector.selection = resolve(selector.selection);
                     }
                 }
-                Node::Info { selection, .. } => *selection = resolve(*selection),
                 _ => {}
             }
         }
@@ -796,18 +798,25 @@ impl Planner<'_> {
                 Matcher::equal(series::METRIC_NAME, "target_info")
             });
         }
-        let range = TimeRange {
-            start: steps
-                .start
-                .saturating_sub(self.frame.lookback)
-                .saturating_add(1),
-            end: steps.end(),
+        let at = match first_selector(&call.arguments[0]) {
+            Some(selector) => self.shift(&selector.shift)?.0,
+            None => None,
         };
-        let selection = self.select(wanted, range);
+        let (first, last) = at.map_or((steps.start, steps.end()), |at| (at, at));
+        let range = TimeRange {
+            start: first.saturating_sub(self.frame.lookback).saturating_add(1),
+            end: last,
+        };
+        let selector = Selector {
+            selection: self.select(wanted, range),
+            at,
+            offset: 0,
+            extension: None,
+        };
         let node = Node::Info {
             inner,
             matchers,
-            selection,
+            selector,
         };
         Ok((self.add(node, span, ValueType::Vector), false))
     }
@@ -830,6 +839,15 @@ fn check_extension(extension: Option<Extension>, call: &Call) -> Result<()> {
         allowed,
         function: call.function.name,
     })
+}
+
+/// The first vector selector of an expression, in the order of the text.
+fn first_selector(expr: &Expr) -> Option<&VectorSelector> {
+    match &expr.kind {
+        ExprKind::Vector(selector) => Some(selector),
+        ExprKind::Matrix(matrix) => Some(&matrix.selector),
+        _ => expr.children().into_iter().find_map(first_selector),
+    }
 }
 
 /// The labels that a selector fixes to one value, for `absent`. A label with several conditions

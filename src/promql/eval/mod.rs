@@ -361,20 +361,14 @@ impl Evaluator<'_> {
             Node::Info {
                 inner,
                 matchers,
-                selection,
+                selector,
             } => {
                 let base = self.vector(*inner, steps)?;
-                let selector = Selector {
-                    selection: *selection,
-                    at: None,
-                    offset: 0,
-                    extension: None,
-                };
-                let info = self.select(&selector, steps, false);
+                let info = self.select(selector, steps, false);
                 let info = self.materialise(info.as_ref(), steps.count)?;
-                let times = self.select(&selector, steps, true);
+                let times = self.select(selector, steps, true);
                 let times = self.materialise(times.as_ref(), steps.count)?;
-                let names = &self.plan.selections[*selection].matchers;
+                let names = &self.plan.selections[selector.selection].matchers;
                 self.info(&base, &info, &times, matchers, names, steps)?
             }
             Node::Function {
@@ -686,6 +680,7 @@ impl Evaluator<'_> {
             parameters,
             extension,
             span,
+            last_hint: Mutex::new(String::new()),
         }))
     }
 

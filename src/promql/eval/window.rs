@@ -21,6 +21,7 @@ pub(crate) enum Feed {
     Set {
         set: Arc<dyn SeriesSet>,
         edges: EdgesByTimeline,
+        extras: bool,
     },
     /// The values of a subquery, which all stand on the same steps.
     Grid {
@@ -33,7 +34,8 @@ pub(crate) enum Feed {
 impl Feed {
     pub(crate) fn from_set(set: Arc<dyn SeriesSet>, windows: Windows) -> Self {
         let edges = EdgesByTimeline::new(set.as_ref(), windows);
-        Self::Set { set, edges }
+        let extras = set.has_extras();
+        Self::Set { set, edges, extras }
     }
 
     pub(crate) fn from_grid(vector: Arc<Vector>, steps: Steps, windows: &Windows) -> Self {
@@ -90,6 +92,14 @@ pub(crate) struct Samples<'a> {
 }
 
 impl Samples<'_> {
+    /// Whether each row of the timeline has a value of the series.
+    fn is_whole_timeline(&self) -> bool {
+        self.base == 0
+            && self
+                .shared
+                .is_some_and(|edges| edges.times.len() == self.values.len())
+    }
+
     /// The samples of a step's window: the first, and the one behind the last.
     #[inline(always)]
     pub(crate) fn window(&self, step: usize) -> (usize, usize) {
@@ -124,10 +134,14 @@ pub(crate) fn with_samples<R>(
     } = scratch;
     extras.clear();
     match feed {
-        Feed::Set { set, edges } => {
+        Feed::Set {
+            set,
+            edges,
+            extras: has_extras,
+        } => {
             set.read(row, columns)?;
             *samples += columns.values.len() as u64;
-            if set.has_extras() {
+            if *has_extras {
                 set.read_extras(row, extras)?;
             }
             let no_nan = columns
@@ -397,6 +411,8 @@ pub(crate) struct WindowRows<'e> {
     pub(crate) extension: Option<Extension>,
     /// Where the range argument stands.
     pub(crate) span: Span,
+    /// The metric that was last said to be no counter.
+    pub(crate) last_hint: std::sync::Mutex<String>,
 }
 
 impl WindowRows<'_> {
@@ -451,7 +467,7 @@ impl Rows for WindowRows<'_> {
         )??;
         let any = !histograms.is_empty() || any_present(out);
         if any && matches!(self.function, FunctionId::Rate | FunctionId::Increase) {
-            self.hint_at_gauges(row, out);
+            self.hint_at_gauges(row);
         }
         Ok(any)
     }
@@ -462,7 +478,8 @@ impl Rows for WindowRows<'_> {
 }
 
 impl WindowRows<'_> {
-    fn hint_at_gauges(&self, row: usize, out: &[f64]) {
+    /// Says so when a metric's name is no counter's.
+    fn hint_at_gauges(&self, row: usize) {
         let head = self.feed.head(row);
         let Some(name) = head.labels.metric_name() else {
             return;
@@ -470,7 +487,16 @@ impl WindowRows<'_> {
         let counter = ["_total", "_sum", "_count", "_bucket"]
             .iter()
             .any(|suffix| name.ends_with(suffix));
-        if !counter && any_present(out) {
+        if counter {
+            return;
+        }
+        // Most often all series have one name, which then needs to be said once only.
+        let mut last = self
+            .last_hint
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if *last != name {
+            name.clone_into(&mut last);
             self.evaluator.notices.possible_non_counter(name, self.span);
         }
     }
@@ -521,10 +547,19 @@ impl WindowRows<'_> {
         } else {
             Vec::new()
         };
-        let mut first_restart = 0;
         let shared = samples
             .shared
             .map(|edges| (edges, edges.rate_times(&self.windows, per_second)));
+        // Most series have every sample of their timeline and no restart: nothing but the first
+        // and the last value of each window is looked at then.
+        if let Some((edges, rates)) = shared
+            && samples.is_whole_timeline()
+            && restarts.is_empty()
+        {
+            rate_of_whole(samples, edges, rates, counter, per_seconds, out);
+            return;
+        }
+        let mut first_restart = 0;
         for (step, cell) in out.iter_mut().enumerate() {
             let (low, high) = samples.window(step);
             if high < low + 2 {
@@ -580,6 +615,49 @@ impl WindowRows<'_> {
                 to_start = smaller(part.sampled * (first / increase), to_start);
             }
             *cell = increase * part.factor(to_start, per_seconds);
+        }
+    }
+}
+
+/// `rate` of a series without restarts that has all samples of its timeline.
+fn rate_of_whole(
+    samples: &Samples<'_>,
+    edges: &super::edges::Edges,
+    rates: &super::edges::RateTimes,
+    counter: bool,
+    per_seconds: Option<f64>,
+    out: &mut [f64],
+) {
+    let values = samples.values;
+    let windows = edges.low.iter().zip(&edges.high);
+    let figures = rates
+        .sampled
+        .iter()
+        .zip(&rates.to_start)
+        .zip(rates.to_end.iter().zip(&rates.factor));
+    for ((cell, (low, high)), ((sampled, to_start), (to_end, factor))) in
+        out.iter_mut().zip(windows).zip(figures)
+    {
+        let (low, high) = (*low as usize, *high as usize);
+        if high < low + 2 {
+            *cell = ABSENT;
+            continue;
+        }
+        let first = values[low];
+        let increase = values[high - 1] - first;
+        *cell = increase * factor;
+        let limited = counter
+            && increase > 0.0
+            && first >= 0.0
+            && sampled * first <= to_start * increase * 1.000_000_1;
+        if limited {
+            let part = Extrapolation {
+                sampled: *sampled,
+                to_start: *to_start,
+                to_end: *to_end,
+            };
+            let to_zero = sampled * (first / increase);
+            *cell = increase * part.factor(smaller(to_zero, *to_start), per_seconds);
         }
     }
 }

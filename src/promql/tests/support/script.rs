@@ -12,7 +12,7 @@ use series::{
     parse_duration,
 };
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 const LOOKBACK: i64 = promql::DEFAULT_LOOKBACK;
 
@@ -164,11 +164,12 @@ fn values(item: &str, out: &mut Sequence) {
         histograms(item, out);
         return;
     }
-    let number =
-        r"(?:\d[\d_]*\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?|[iI]nf|INF|[nN]a[nN]|NAN)";
-    let pattern = format!(r"^([+-]?{number})([+-]{number})?(?:x(\d+))?$");
-    let captures = Regex::new(&pattern)
-        .unwrap()
+    static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
+        let number =
+            r"(?:\d[\d_]*\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?|[iI]nf|INF|[nN]a[nN]|NAN)";
+        Regex::new(&format!(r"^([+-]?{number})([+-]{number})?(?:x(\d+))?$")).unwrap()
+    });
+    let captures = PATTERN
         .captures(item)
         .unwrap_or_else(|| panic!("no value: {item}"));
     let parse = |text: &str| text.parse::<f64>().unwrap();
