@@ -27,11 +27,6 @@ impl ParseError {
             suggestion: None,
         }
     }
-
-    pub(crate) fn suggesting(mut self, suggestion: Option<impl Into<String>>) -> Self {
-        self.suggestion = suggestion.map(Into::into);
-        self
-    }
 }
 
 /// `1:5: parse error: unknown function with name "rat" (did you mean "rate"?)`

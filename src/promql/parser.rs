@@ -14,12 +14,13 @@ use series::{MatchOp, Matcher};
 
 /// Deepest nesting of expressions. Prometheus grows its stack instead; queries of real
 /// dashboards stay below 30.
-pub const MAX_DEPTH: usize = 256;
+pub const MAX_DEPTH: usize = 128;
 
 /// Longest query, in bytes.
 pub const MAX_QUERY_BYTES: usize = 1 << 20;
 
-type Result<T> = std::result::Result<T, ParseError>;
+// Boxed, because every level of nesting holds results on the stack.
+type Result<T> = std::result::Result<T, Box<ParseError>>;
 
 /// Reads a query and checks its types.
 ///
@@ -29,16 +30,20 @@ type Result<T> = std::result::Result<T, ParseError>;
 /// # Errors
 /// [`ParseError`] with the place, what was found and what was expected; also beyond
 /// [`MAX_DEPTH`] and [`MAX_QUERY_BYTES`].
-pub fn parse(query: &str) -> Result<Expr> {
+pub fn parse(query: &str) -> std::result::Result<Expr, ParseError> {
+    parse_boxed(query).map_err(|error| *error)
+}
+
+fn parse_boxed(query: &str) -> Result<Expr> {
     if query.len() > MAX_QUERY_BYTES {
-        return Err(ParseError::new(
+        return Err(Box::new(ParseError::new(
             "",
             Span::default(),
             format!(
                 "the query has {} bytes, more than the limit of {MAX_QUERY_BYTES}",
                 query.len()
             ),
-        ));
+        )));
     }
     let mut parser = Parser::new(query);
     if parser.peek()? == Token::End {
@@ -57,7 +62,7 @@ pub fn parse(query: &str) -> Result<Expr> {
 ///
 /// # Errors
 /// As [`parse`]; also when the text is an expression but no plain selector.
-pub fn parse_selector(text: &str) -> Result<Vec<Matcher>> {
+pub fn parse_selector(text: &str) -> std::result::Result<Vec<Matcher>, ParseError> {
     let expr = parse(text)?;
     match expr.kind {
         ExprKind::Vector(selector)
@@ -196,7 +201,7 @@ impl<'a> Parser<'a> {
                 };
                 Ok((
                     Expr {
-                        kind: ExprKind::Vector(selector),
+                        kind: ExprKind::Vector(Box::new(selector)),
                         span: span.merge(end),
                     },
                     1,
@@ -255,7 +260,7 @@ impl<'a> Parser<'a> {
             shift: Shift::default(),
             extension: None,
         };
-        let kind = ExprKind::Vector(selector);
+        let kind = ExprKind::Vector(Box::new(selector));
         Ok((Expr { kind, span }, 1))
     }
 
@@ -324,17 +329,17 @@ impl<'a> Parser<'a> {
                 .iter()
                 .map(|f| f.name)
                 .chain(AggregateOp::ALL.map(AggregateOp::as_str));
-            return Err(self
-                .fail(name_span, format!("unknown function with name {name:?}"))
-                .suggesting(nearest(name, known)));
+            let mut error = self.fail(name_span, format!("unknown function with name {name:?}"));
+            error.suggestion = nearest(name, known).map(str::to_owned);
+            return Err(error);
         };
         let open = self.advance()?.1;
         let (arguments, end, depth) = self.arguments(open)?;
-        let kind = ExprKind::Call(Call {
+        let kind = ExprKind::Call(Box::new(Call {
             function,
             name_span,
             arguments,
-        });
+        }));
         let span = name_span.merge(end);
         Ok((Expr { kind, span }, depth + 1))
     }
@@ -449,7 +454,7 @@ impl<'a> Parser<'a> {
                     "no @ modifiers allowed before range"
                 } else {
                     let kind = ExprKind::Matrix(Box::new(MatrixSelector {
-                        selector,
+                        selector: *selector,
                         selector_span: expr.span,
                         range,
                     }));
@@ -766,7 +771,7 @@ impl<'a> Parser<'a> {
         Ok((matchers, close))
     }
 
-    fn unclosed_brace(&self, open: Span) -> ParseError {
+    fn unclosed_brace(&self, open: Span) -> Box<ParseError> {
         let (line, column) = open.line_and_column(self.query);
         let end = Span::new(self.query.len(), self.query.len());
         self.fail(
@@ -908,11 +913,11 @@ impl<'a> Parser<'a> {
         }
     }
 
-    pub(crate) fn fail(&self, span: Span, message: impl Into<String>) -> ParseError {
-        ParseError::new(self.query, span, message)
+    pub(crate) fn fail(&self, span: Span, message: impl Into<String>) -> Box<ParseError> {
+        Box::new(ParseError::new(self.query, span, message))
     }
 
-    fn too_deep(&self) -> ParseError {
+    fn too_deep(&self) -> Box<ParseError> {
         self.fail(
             self.peeked_span(),
             format!("the expression is nested more than {MAX_DEPTH} levels deep"),
@@ -925,7 +930,7 @@ impl<'a> Parser<'a> {
         token: &Token,
         context: Option<&str>,
         expected: &str,
-    ) -> ParseError {
+    ) -> Box<ParseError> {
         let found = match token {
             Token::End => "end of input".to_owned(),
             Token::Word => format!("identifier {:?}", self.text(span)),
@@ -942,7 +947,7 @@ impl<'a> Parser<'a> {
     }
 
     /// The error for text behind a whole expression.
-    fn trailing(&mut self) -> Result<ParseError> {
+    fn trailing(&mut self) -> Result<Box<ParseError>> {
         let before = self.last;
         let (token, span) = self.advance()?;
         let mut error = self.unexpected(span, &token, None, "an operator or the end of the query");
