@@ -9,7 +9,7 @@ use crate::syntax::{BinaryOp, Duration, DurationKind, Number};
 type Result<T> = std::result::Result<T, Box<ParseError>>;
 
 /// The seconds that fit 64 bits of nanoseconds, Prometheus's bound for a duration.
-const MAX_SECONDS: f64 = 9_223_372_036.854_775_8;
+const MAX_SECONDS: f64 = 9_223_372_036.854_776;
 
 const EXPECTED: &str = "number, duration, step(), or range()";
 

@@ -76,6 +76,11 @@ fn is_command(line: &str) -> bool {
         || word.starts_with("eval_")
 }
 
+fn braces_follow(text: &str) -> bool {
+    let text = text.trim_start();
+    text.starts_with('{') && !text.starts_with("{{")
+}
+
 /// Splits `metric{…} rest` into labels and rest.
 fn split_series(line: &str) -> (Labels, bool, &str) {
     let mut quote = None;
@@ -93,14 +98,10 @@ fn split_series(line: &str) -> (Labels, bool, &str) {
             (None, '"' | '\'' | '`') => quote = Some(c),
             (None, '{') => braces += 1,
             (None, '}') => braces -= 1,
-            (None, ' ' | '\t') if braces == 0 => {
-                // A space may stand between a name and its braces.
-                if !line[index..].trim_start().starts_with('{')
-                    || line[index..].trim_start().starts_with("{{")
-                {
-                    end = index;
-                    break;
-                }
+            // A space may stand between a name and its braces.
+            (None, ' ' | '\t') if braces == 0 && !braces_follow(&line[index..]) => {
+                end = index;
+                break;
             }
             _ => {}
         }
