@@ -80,7 +80,7 @@ fn data() -> Source {
     }
     for i in 0..200 {
         let mut counts = [0.0; 11];
-        let mut columns: Vec<Vec<f64>> = vec![Vec::with_capacity(SAMPLES); 11];
+        let mut columns: Vec<Vec<f64>> = (0..11).map(|_| Vec::with_capacity(SAMPLES)).collect();
         for _ in 0..SAMPLES {
             let mut below = 0.0;
             for bucket in 0..11 {
@@ -135,7 +135,7 @@ fn read_everything(source: &Source) -> f64 {
             let started = cpu();
             let set = source
                 .select(
-                    &[matcher.clone()],
+                    std::slice::from_ref(&matcher),
                     series::TimeRange::ALL,
                     &Interrupt::new(),
                 )

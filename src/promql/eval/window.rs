@@ -12,7 +12,7 @@ use crate::functions::FunctionId;
 use crate::plan::Steps;
 use crate::span::Span;
 use crate::syntax::Extension;
-use series::{Extras, Histogram, SeriesSet, is_stale};
+use series::{Extras, Histogram, Interrupt, SeriesSet, is_stale};
 use std::sync::Arc;
 
 /// Where the samples under the windows come from.
@@ -465,6 +465,8 @@ impl Rows for WindowRows<'_> {
                 Ok(())
             },
         )??;
+        // A loop over long windows ends early when it should.
+        self.evaluator.interrupt.check()?;
         let any = !histograms.is_empty() || any_present(out);
         if any && matches!(self.function, FunctionId::Rate | FunctionId::Increase) {
             self.hint_at_gauges(row);
@@ -503,27 +505,34 @@ impl WindowRows<'_> {
 
     fn floats(&self, samples: &Samples<'_>, sorted: &mut Vec<f64>, out: &mut [f64]) {
         use FunctionId as F;
+        let stop = self.evaluator.interrupt;
         match self.function {
             F::Rate => self.rate(samples, true, true, out),
             F::Increase => self.rate(samples, true, false, out),
             F::Delta => self.rate(samples, false, false, out),
+            F::MaxOverTime if samples.no_nan && overlap(samples) => {
+                functions::sliding(samples, out, |new, known| new > known);
+            }
+            F::MinOverTime if samples.no_nan && overlap(samples) => {
+                functions::sliding(samples, out, |new, known| new < known);
+            }
             F::MaxOverTime if samples.no_nan => {
-                each(samples, out, |w| functions::max_without_nan(w.values));
+                each(stop, samples, out, |w| functions::max_without_nan(w.values));
             }
             F::MinOverTime if samples.no_nan => {
-                each(samples, out, |w| functions::min_without_nan(w.values));
+                each(stop, samples, out, |w| functions::min_without_nan(w.values));
             }
-            F::MaxOverTime => each(samples, out, |w| functions::max(w.values)),
-            F::MinOverTime => each(samples, out, |w| functions::min(w.values)),
-            F::SumOverTime => each(samples, out, |w| functions::sum(w.values)),
-            F::AvgOverTime => each(samples, out, |w| functions::average(w.values)),
-            F::CountOverTime => each(samples, out, |w| w.values.len() as f64),
-            F::PresentOverTime => each(samples, out, |_| 1.0),
-            F::LastOverTime => each(samples, out, |w| w.values[w.values.len() - 1]),
+            F::MaxOverTime => each(stop, samples, out, |w| functions::max(w.values)),
+            F::MinOverTime => each(stop, samples, out, |w| functions::min(w.values)),
+            F::SumOverTime => each(stop, samples, out, |w| functions::sum(w.values)),
+            F::AvgOverTime => each(stop, samples, out, |w| functions::average(w.values)),
+            F::CountOverTime => each(stop, samples, out, |w| w.values.len() as f64),
+            F::PresentOverTime => each(stop, samples, out, |_| 1.0),
+            F::LastOverTime => each(stop, samples, out, |w| w.values[w.values.len() - 1]),
             _ => {
                 for (step, cell) in out.iter_mut().enumerate() {
                     let (low, high) = samples.window(step);
-                    *cell = if low >= high {
+                    *cell = if low >= high || (high - low > LONG && stop.check().is_err()) {
                         ABSENT
                     } else {
                         let window = WindowFloats {
@@ -682,11 +691,32 @@ pub(crate) fn restarts(values: &[f64]) -> Vec<u32> {
         .collect()
 }
 
+/// Before a window of more samples than this is looked at, it is asked whether to go on: a single
+/// series may have thousands of such windows.
+const LONG: usize = 2_048;
+
+/// Whether the windows overlap so much that sliding is cheaper than looking at each anew.
+fn overlap(samples: &Samples<'_>) -> bool {
+    const WORTH_SLIDING: usize = 24;
+    let looked_at: usize = samples
+        .low
+        .iter()
+        .zip(samples.high)
+        .map(|(low, high)| (high - low.min(high)) as usize)
+        .sum();
+    looked_at > samples.values.len().saturating_mul(WORTH_SLIDING)
+}
+
 #[inline(always)]
-fn each(samples: &Samples<'_>, out: &mut [f64], function: impl Fn(WindowFloats<'_>) -> f64) {
+fn each(
+    stop: &Interrupt,
+    samples: &Samples<'_>,
+    out: &mut [f64],
+    function: impl Fn(WindowFloats<'_>) -> f64,
+) {
     for (step, cell) in out.iter_mut().enumerate() {
         let (low, high) = samples.window(step);
-        *cell = if low >= high {
+        *cell = if low >= high || (high - low > LONG && stop.check().is_err()) {
             ABSENT
         } else {
             function(WindowFloats {
@@ -694,5 +724,48 @@ fn each(samples: &Samples<'_>, out: &mut [f64], function: impl Fn(WindowFloats<'
                 values: &samples.values[low..high],
             })
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::edges::Edges;
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn sliding_finds_what_each_window_anew_finds(
+            values in prop::collection::vec(-3i8..3, 1..80),
+            step in 0i64..30,
+            length in 1i64..300,
+        ) {
+            // Both zeros, to see that the first of equals stands.
+            let values: Vec<f64> = values
+                .iter()
+                .map(|v| if *v == -1 { -0.0 } else { f64::from(*v) })
+                .collect();
+            let windows = Windows { first: -20, step, count: 40, length, ahead: 0 };
+            let mut edges = Edges {
+                times: (0..values.len() as i64).map(|i| i * 10).collect(),
+                ..Edges::default()
+            };
+            edges.find(&windows);
+            let samples = Samples {
+                times: &edges.times,
+                values: &values,
+                low: &edges.low,
+                high: &edges.high,
+                base: 0,
+                never_decreases: false,
+                no_nan: true,
+                shared: None,
+            };
+            let (mut slid, mut anew) = (vec![0.0; 40], vec![0.0; 40]);
+            functions::sliding(&samples, &mut slid, |new, known| new > known);
+            each(&Interrupt::new(), &samples, &mut anew, |w| functions::max(w.values));
+            let bits = |cells: &[f64]| cells.iter().map(|c| c.to_bits()).collect::<Vec<_>>();
+            prop_assert_eq!(bits(&slid), bits(&anew));
+        }
     }
 }
