@@ -47,5 +47,5 @@ export default {
   },
   transformIgnorePatterns: [`node_modules/(?!.*(${ES_MODULES.join('|')})/.*)`],
   // Lint and types have their own commands; a test run reads nothing that was built.
-  modulePathIgnorePatterns: ['<rootDir>/../dist', '<rootDir>/e2e'],
+  modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/../dist', '<rootDir>/e2e'],
 };

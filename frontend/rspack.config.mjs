@@ -1,5 +1,6 @@
 /**
- * Bundles the frontend into the plugin's folder, `dist/` at the root of the repository.
+ * Bundles the frontend, and lays out all of the plugin's folder but the backend, in `frontend/dist/`.
+ * `go run mage.go dist` puts that and the backend together in `dist/` at the root.
  *
  * Grafana loads `module.js` as an AMD module and hands it the packages that it shares. What is
  * shared is never bundled: a second React in the page would break hooks, a second rxjs would
@@ -36,8 +37,8 @@ export default defineConfig((_env, { mode = 'production' }) => {
     entry: { module: './src/module.ts' },
     devtool: production ? 'source-map' : 'inline-source-map',
     output: {
-      path: path.join(root, 'dist'),
-      // The backend's binaries lie in the same folder and are built by cargo.
+      path: path.join(here, 'dist'),
+      // With `--output-path ../dist` the backend's binary lies in the same folder and stays.
       clean: { keep: /^gpx_/ },
       filename: '[name].js',
       // Grafana caches a plugin's files; a part that changed must be asked for under a new name.

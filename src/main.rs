@@ -1,6 +1,9 @@
 //! The front door: wires the rooms together and hands over to Grafana or to a person.
 //!
-//! Read top-down: settings → engine → grafana → serve. Rules of any room live in that room.
+//! Read top-down: settings → store → scrape → engine → grafana or cli → serve. Rules of any room
+//! live in that room.
+
+mod wiring;
 
 use engine::Engine;
 use engine::remote::{RemoteEngine, RemoteSettings};
@@ -10,12 +13,15 @@ use grafana::{
 };
 use jiff::Timestamp;
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::Level;
 use tracing_subscriber::prelude::*;
+use wiring::{DataDir, Embedded, Foundation};
 
 /// The crates whose log lines may go below `warn`.
 const OURS: &[&str] = &[
@@ -72,8 +78,19 @@ fn run_plugin(
     let served = runtime.block_on(async {
         let stop = CancellationToken::new();
         stop_on_signals(stop.clone())?;
+        let embedded = Arc::new(Embedded::new(Foundation {
+            dir: DataDir::find(variables, &programs(), &std::env::current_dir()?),
+            file_dirs: file_dirs(variables),
+            clock: Arc::new(SystemClock::default()),
+            runtime: tokio::runtime::Handle::current(),
+            stop: stop.clone(),
+        }));
+        let resuming = Arc::clone(&embedded);
+        tokio::task::spawn_blocking(move || resuming.resume());
         let plugin = Plugin {
-            open_engine: Arc::new(Engines),
+            open_engine: Arc::new(Engines {
+                embedded: Arc::clone(&embedded),
+            }),
             host: host_settings(variables),
             metrics,
             now,
@@ -85,8 +102,9 @@ fn run_plugin(
             stop,
         };
         endpoint.announce(&mut io::stdout())?;
-        plugin.serve(endpoint).await?;
-        Ok(())
+        let served = plugin.serve(endpoint).await;
+        embedded.close().await;
+        Ok(served?)
     });
     // What still runs was given its second; waiting longer would only end in SIGKILL.
     runtime.shutdown_background();
@@ -94,7 +112,9 @@ fn run_plugin(
 }
 
 /// Makes the engine that a data source's settings ask for.
-struct Engines;
+struct Engines {
+    embedded: Arc<Embedded>,
+}
 
 impl OpenEngine for Engines {
     fn open(&self, settings: &InstanceSettings) -> Result<Arc<dyn Engine>, engine::Error> {
@@ -102,11 +122,7 @@ impl OpenEngine for Engines {
             EngineSettings::Remote(remote) => {
                 Ok(Arc::new(RemoteEngine::new(RemoteSettings::clone(remote))?))
             }
-            EngineSettings::Embedded(_) => Err(engine::Error::Setting {
-                key: "engine",
-                reason: "this version has no embedded engine yet; choose remote and a server"
-                    .to_owned(),
-            }),
+            EngineSettings::Embedded(embedded) => self.embedded.open(settings, embedded),
         }
     }
 }
@@ -150,18 +166,60 @@ fn host_settings(variables: &HashMap<String, String>) -> HostSettings {
     }
 }
 
-/// Started without Grafana: says what this program is.
+/// The paths under which this program is known: how it was started, and what that leads to.
+fn programs() -> Vec<PathBuf> {
+    let started = std::env::args_os().next().map(PathBuf::from);
+    started
+        .into_iter()
+        .chain(std::env::current_exe().ok())
+        .collect()
+}
+
+/// Below these folders files with credentials and lists of targets may be read:
+/// `GF_PLUGIN_FILE_DIRS`, separated as in PATH, else where such files are mounted by habit.
+fn file_dirs(variables: &HashMap<String, String>) -> Vec<PathBuf> {
+    match variables
+        .get("GF_PLUGIN_FILE_DIRS")
+        .filter(|dirs| !dirs.is_empty())
+    {
+        Some(dirs) => std::env::split_paths(dirs).collect(),
+        None => ["/run/secrets", "/var/run/secrets", "/etc/headwater"]
+            .map(PathBuf::from)
+            .into(),
+    }
+}
+
+/// The machine's clocks.
+struct SystemClock {
+    started: Instant,
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self {
+            started: Instant::now(),
+        }
+    }
+}
+
+impl scrape::Clock for SystemClock {
+    fn now(&self) -> i64 {
+        now().as_millisecond()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
+/// Started by a person: does what the command line asks for.
 fn for_a_person() -> ExitCode {
-    let text = concat!(
-        "gpx_headwater ",
-        env!("CARGO_PKG_VERSION"),
-        "\n\n",
-        "This is the backend of the Headwater data source for Grafana. Grafana starts it by\n",
-        "itself once the plugin's folder stands among its plugins.\n",
-    );
-    // Nobody reads when stderr is closed.
-    let _ = io::stderr().write_all(text.as_bytes());
-    ExitCode::from(2)
+    let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+    let mut streams = cli::Streams {
+        out: &mut out,
+        err: &mut err,
+    };
+    cli::run(std::env::args_os(), &cli::SystemSurroundings, &mut streams).into()
 }
 
 /// Ends a start that cannot work, with a line that Grafana shows in its log.

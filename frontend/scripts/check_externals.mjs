@@ -2,7 +2,7 @@
  * Fails when the production bundle holds a package that Grafana shares, asks for one that Grafana
  * does not provide, or is larger than it may be. Prints the sizes.
  *
- *   node scripts/check_externals.mjs [folder, ../dist by default]
+ *   node scripts/check_externals.mjs [folder, frontend/dist by default]
  */
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
@@ -16,7 +16,7 @@ import { isShared, NEVER_BUNDLED } from './shared_packages.mjs';
 const MODULE_GZIP_LIMIT = 120 * 1024;
 
 const here = path.dirname(fileURLToPath(import.meta.url));
-const dist = path.resolve(process.argv[2] ?? path.join(here, '../../dist'));
+const dist = path.resolve(process.argv[2] ?? path.join(here, '../dist'));
 
 const problems = [];
 const scripts = readdirSync(dist).filter((file) => file.endsWith('.js'));

@@ -10,10 +10,11 @@ import {
   scopeFilterOperatorMap,
 } from '@grafana/data';
 import { DataSourceWithBackend, getTemplateSrv, isExpressionReference, type TemplateSrv } from '@grafana/runtime';
-import type { Observable } from 'rxjs';
+import { map, type Observable } from 'rxjs';
 
 import { interpolatePromQL } from './interpolation';
 import { defaultQuery, isRunnable, queryText, splitByType } from './query';
+import { layOut } from './results';
 import {
   type AdHocFilter,
   type DataSourceOptions,
@@ -66,7 +67,7 @@ export class HeadwaterDataSource extends DataSourceWithBackend<PanelQuery, DataS
             ...(request.groupByKeys?.length ? { groupByKeys: request.groupByKeys } : {}),
           })
     );
-    return super.query({ ...request, targets });
+    return super.query({ ...request, targets }).pipe(map((response) => layOut(response, request.app)));
   }
 
   applyTemplateVariables(query: PanelQuery, scopedVars: ScopedVars, filters?: AdHocVariableFilter[]): PanelQuery {

@@ -1,6 +1,6 @@
 import { CoreApp } from '@grafana/data';
 
-import { defaultQuery, isRunnable, queryText, queryType, queryTypeFlags, splitByType } from './query';
+import { defaultQuery, isRunnable, queryText, queryType, queryTypeFlags, splitByType, withDefaults } from './query';
 
 test('a query that says neither range nor instant is a range query', () => {
   expect(queryType({})).toBe('range');
@@ -41,4 +41,15 @@ test('a query without expr runs by its queryText or by its metric name', () => {
   expect(isRunnable({ refId: 'A', queryText: 'up' })).toBe(true);
   expect(isRunnable({ refId: 'A', metricName: 'up', aggregation: 'sum' })).toBe(true);
   expect(queryText({ refId: 'A', queryText: 'up' })).toBe('up');
+});
+
+test('a new query shows the defaults, a saved one only what it says', () => {
+  expect(withDefaults({ refId: 'A' }, CoreApp.PanelEditor)).toMatchObject({ legendFormat: '__auto', range: true });
+  expect(withDefaults({ refId: 'A', legendFormat: 'x' }, CoreApp.PanelEditor).legendFormat).toBe('x');
+  expect(withDefaults({ refId: 'A', expr: 'up' }, CoreApp.PanelEditor)).toEqual({ refId: 'A', expr: 'up' });
+});
+
+test('a key without a value is no choice: a new alert rule stays instant', () => {
+  const fresh = { refId: 'A', range: false, instant: undefined };
+  expect(queryType(withDefaults(fresh, CoreApp.UnifiedAlerting))).toBe('instant');
 });

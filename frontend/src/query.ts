@@ -28,6 +28,21 @@ export function defaultQuery(app: CoreApp): Partial<PanelQuery> {
   };
 }
 
+/**
+ * The query as the editor shows it: one without any text is new, and starts with the defaults.
+ *
+ * A saved query is never completed so. Its missing keys have meanings of their own: no legend is
+ * the full label set, neither range nor instant is range.
+ */
+export function withDefaults(query: PanelQuery, app: CoreApp): PanelQuery {
+  if (queryText(query) !== '') {
+    return query;
+  }
+  // A new alert rule names keys without a value; those are no choices either.
+  const chosen = Object.entries(query).filter(([, value]) => value !== undefined);
+  return { refId: query.refId, ...defaultQuery(app), ...Object.fromEntries(chosen) };
+}
+
 /** The query type behind the two flags; neither flag means range, as in old dashboards. */
 export function queryType(query: Pick<PanelQuery, 'range' | 'instant'>): QueryType {
   if (query.instant) {

@@ -18,7 +18,23 @@ pub(crate) enum PanelQueryError {
     /// Nothing is asked.
     #[error("the query of refId {ref_id} is empty: write a PromQL expression, for example `up`")]
     Empty { ref_id: String },
+    /// Times that no frame can hold.
+    #[error(
+        "the time range of refId {ref_id} ({start} to {end} ms) lies beyond what Grafana can show: \
+         the years 1678 to 2261"
+    )]
+    OutOfRange {
+        ref_id: String,
+        start: i64,
+        end: i64,
+    },
 }
+
+/// The times that fit the nanoseconds of Grafana's frames, in milliseconds.
+const SHOWN: TimeRange = TimeRange {
+    start: i64::MIN / 1_000_000 + 1,
+    end: i64::MAX / 1_000_000 - 1,
+};
 
 /// What is asked and how the answer is to look.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,6 +84,14 @@ impl PanelQuery {
                     start: range.from_epoch_ms,
                     end: range.to_epoch_ms,
                 });
+        let TimeRange { start, end } = time_range;
+        if !SHOWN.contains(start) || !SHOWN.contains(end) {
+            return Err(PanelQueryError::OutOfRange {
+                ref_id: ref_id(),
+                start,
+                end,
+            });
+        }
         Ok(Self {
             question: Question {
                 expr,

@@ -19,7 +19,11 @@ fn status_of(cause: Cause) -> u16 {
 pub(crate) fn query_error(error: &engine::Error) -> QueryError {
     QueryError {
         message: error.to_string(),
-        status: error.status().unwrap_or_else(|| status_of(error.cause())),
+        // A server may say "error" under 200; that must not pass for success.
+        status: error
+            .status()
+            .filter(|status| *status >= 400)
+            .unwrap_or_else(|| status_of(error.cause())),
         source: if error.is_downstream() {
             ErrorSource::Downstream
         } else {

@@ -4,7 +4,8 @@ use crate::error::{Error, Result};
 use crate::eval::vector::{Vector, is_present};
 use crate::eval::{Evaluator, RangeRow};
 use crate::limits::Limits;
-use crate::plan::{Frame, Node, Plan, Steps, plan};
+use crate::plan::{Frame, Node, Plan, Steps};
+use crate::planner::plan;
 use crate::syntax::{Expr, ValueType};
 use series::{
     Answer, Column, InstantSample, Interrupt, Labels, QueryResult, Sample, Series, SeriesSource,

@@ -6,7 +6,7 @@ use crate::parse_error::ParseError;
 use crate::span::Span;
 use crate::syntax::{AggregateOp, Binary, Call, Expr, ExprKind, ValueType, VectorSelector};
 
-type Result = std::result::Result<(), ParseError>;
+type Result = std::result::Result<(), Box<ParseError>>;
 
 pub(crate) fn check(query: &str, expr: &Expr) -> Result {
     Checker { query }.expr(expr)
@@ -18,7 +18,7 @@ struct Checker<'a> {
 
 impl Checker<'_> {
     fn fail(&self, span: Span, message: impl Into<String>) -> Result {
-        Err(ParseError::new(self.query, span, message))
+        Err(Box::new(ParseError::new(self.query, span, message)))
     }
 
     fn expr(&self, expr: &Expr) -> Result {

@@ -6,10 +6,10 @@ use crate::parser::{MAX_DEPTH, Parser};
 use crate::span::Span;
 use crate::syntax::{BinaryOp, Duration, DurationKind, Number};
 
-type Result<T> = std::result::Result<T, ParseError>;
+type Result<T> = std::result::Result<T, Box<ParseError>>;
 
 /// The seconds that fit 64 bits of nanoseconds, Prometheus's bound for a duration.
-const MAX_SECONDS: f64 = 9_223_372_036.854_775_8;
+const MAX_SECONDS: f64 = 9_223_372_036.854_776;
 
 const EXPECTED: &str = "number, duration, step(), or range()";
 

@@ -27,11 +27,6 @@ impl ParseError {
             suggestion: None,
         }
     }
-
-    pub(crate) fn suggesting(mut self, suggestion: Option<impl Into<String>>) -> Self {
-        self.suggestion = suggestion.map(Into::into);
-        self
-    }
 }
 
 /// `1:5: parse error: unknown function with name "rat" (did you mean "rate"?)`
@@ -68,7 +63,8 @@ pub(crate) fn nearest<'a>(
         .into_iter()
         .map(|candidate| (distance(&word, candidate), candidate))
         .filter(|(distance, candidate)| *distance <= (candidate.len().max(3)) / 3)
-        .min_by_key(|(distance, _)| *distance)
+        // Of equals, one that only lacks its end is likelier than one with another letter.
+        .min_by_key(|(distance, candidate)| (*distance, !candidate.starts_with(&word)))
         .map(|(_, candidate)| candidate)
 }
 
@@ -97,7 +93,7 @@ mod tests {
 
     #[test]
     fn slips_are_recognised_and_other_words_are_not() {
-        let known = ["rate", "irate", "increase", "sum", "avg"];
+        let known = ["rad", "rate", "irate", "increase", "sum", "avg"];
         assert_eq!(nearest("rat", known), Some("rate"));
         assert_eq!(nearest("Rate", known), Some("rate"));
         assert_eq!(nearest("incraese", known), Some("increase"));

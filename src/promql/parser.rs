@@ -6,20 +6,20 @@ use crate::lexer::{Mode, Token, next_token};
 use crate::parse_error::{ParseError, nearest};
 use crate::span::Span;
 use crate::syntax::{
-    Aggregate, AggregateOp, At, Binary, BinaryOp, Call, Duration, Expr, ExprKind, Extension, Fill,
-    Group, Grouping, Matching, MatrixSelector, Number, Shift, Side, Subquery, Text, Unary,
-    VectorSelector,
+    Aggregate, AggregateOp, At, Binary, BinaryOp, Call, Duration, Expr, ExprKind, Extension,
+    Grouping, MatrixSelector, Number, Shift, Subquery, Unary, VectorSelector,
 };
-use series::{MatchOp, Matcher};
+use series::Matcher;
 
 /// Deepest nesting of expressions. Prometheus grows its stack instead; queries of real
 /// dashboards stay below 30.
-pub const MAX_DEPTH: usize = 256;
+pub const MAX_DEPTH: usize = 128;
 
 /// Longest query, in bytes.
 pub const MAX_QUERY_BYTES: usize = 1 << 20;
 
-type Result<T> = std::result::Result<T, ParseError>;
+// Boxed, because every level of nesting holds results on the stack.
+type Result<T> = std::result::Result<T, Box<ParseError>>;
 
 /// Reads a query and checks its types.
 ///
@@ -29,16 +29,20 @@ type Result<T> = std::result::Result<T, ParseError>;
 /// # Errors
 /// [`ParseError`] with the place, what was found and what was expected; also beyond
 /// [`MAX_DEPTH`] and [`MAX_QUERY_BYTES`].
-pub fn parse(query: &str) -> Result<Expr> {
+pub fn parse(query: &str) -> std::result::Result<Expr, ParseError> {
+    parse_boxed(query).map_err(|error| *error)
+}
+
+fn parse_boxed(query: &str) -> Result<Expr> {
     if query.len() > MAX_QUERY_BYTES {
-        return Err(ParseError::new(
+        return Err(Box::new(ParseError::new(
             "",
             Span::default(),
             format!(
                 "the query has {} bytes, more than the limit of {MAX_QUERY_BYTES}",
                 query.len()
             ),
-        ));
+        )));
     }
     let mut parser = Parser::new(query);
     if parser.peek()? == Token::End {
@@ -57,7 +61,7 @@ pub fn parse(query: &str) -> Result<Expr> {
 ///
 /// # Errors
 /// As [`parse`]; also when the text is an expression but no plain selector.
-pub fn parse_selector(text: &str) -> Result<Vec<Matcher>> {
+pub fn parse_selector(text: &str) -> std::result::Result<Vec<Matcher>, ParseError> {
     let expr = parse(text)?;
     match expr.kind {
         ExprKind::Vector(selector)
@@ -74,11 +78,11 @@ pub fn parse_selector(text: &str) -> Result<Vec<Matcher>> {
 }
 
 pub(crate) struct Parser<'a> {
-    query: &'a str,
+    pub(crate) query: &'a str,
     position: usize,
-    mode: Mode,
-    peeked: Option<(Token, Span)>,
-    last: Span,
+    pub(crate) mode: Mode,
+    pub(crate) peeked: Option<(Token, Span)>,
+    pub(crate) last: Span,
     depth: usize,
 }
 
@@ -196,7 +200,7 @@ impl<'a> Parser<'a> {
                 };
                 Ok((
                     Expr {
-                        kind: ExprKind::Vector(selector),
+                        kind: ExprKind::Vector(Box::new(selector)),
                         span: span.merge(end),
                     },
                     1,
@@ -255,7 +259,7 @@ impl<'a> Parser<'a> {
             shift: Shift::default(),
             extension: None,
         };
-        let kind = ExprKind::Vector(selector);
+        let kind = ExprKind::Vector(Box::new(selector));
         Ok((Expr { kind, span }, 1))
     }
 
@@ -324,17 +328,17 @@ impl<'a> Parser<'a> {
                 .iter()
                 .map(|f| f.name)
                 .chain(AggregateOp::ALL.map(AggregateOp::as_str));
-            return Err(self
-                .fail(name_span, format!("unknown function with name {name:?}"))
-                .suggesting(nearest(name, known)));
+            let mut error = self.fail(name_span, format!("unknown function with name {name:?}"));
+            error.suggestion = nearest(name, known).map(str::to_owned);
+            return Err(error);
         };
         let open = self.advance()?.1;
         let (arguments, end, depth) = self.arguments(open)?;
-        let kind = ExprKind::Call(Call {
+        let kind = ExprKind::Call(Box::new(Call {
             function,
             name_span,
             arguments,
-        });
+        }));
         let span = name_span.merge(end);
         Ok((Expr { kind, span }, depth + 1))
     }
@@ -449,7 +453,7 @@ impl<'a> Parser<'a> {
                     "no @ modifiers allowed before range"
                 } else {
                     let kind = ExprKind::Matrix(Box::new(MatrixSelector {
-                        selector,
+                        selector: *selector,
                         selector_span: expr.span,
                         range,
                     }));
@@ -578,230 +582,6 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// `bool`, `on`, `ignoring`, `group_left`, `group_right` and `fill` behind an operator.
-    fn modifiers(&mut self) -> Result<(bool, Matching)> {
-        let mut return_bool = false;
-        let mut matching = Matching::default();
-        if self.take_keyword(&["bool"])?.is_some() {
-            return_bool = true;
-        }
-        if let Some(keyword) = self.take_keyword(&["on", "ignoring"])? {
-            matching.on = keyword == "on";
-            matching.labels = self.labels()?;
-            if let Some(keyword) = self.take_keyword(&["group_left", "group_right"])? {
-                let include = if self.peek()? == Token::LeftParen {
-                    self.labels()?
-                } else {
-                    Vec::new()
-                };
-                let many = if keyword == "group_left" {
-                    Side::Left
-                } else {
-                    Side::Right
-                };
-                matching.group = Some(Group { many, include });
-            }
-        }
-        matching.fill = self.fill()?;
-        Ok((return_bool, matching))
-    }
-
-    fn fill(&mut self) -> Result<Fill> {
-        let mut fill = Fill::default();
-        // `fill` is a metric's name unless a parenthesis follows.
-        while self.peek()? == Token::Word
-            && self.peeked_word_is(&["fill", "fill_left", "fill_right"])?
-            && self.parenthesis_follows()?
-        {
-            let keyword = self.advance()?.1;
-            let word = self.text(keyword).to_lowercase();
-            self.expect(Token::LeftParen, "fill", "\"(\"")?;
-            let mut sign = 1.0;
-            match self.peek()? {
-                Token::Minus => {
-                    self.advance()?;
-                    sign = -1.0;
-                }
-                Token::Plus => {
-                    self.advance()?;
-                }
-                _ => {}
-            }
-            let (token, span) = self.advance()?;
-            let value = match token {
-                Token::Number(value) => sign * value,
-                Token::Duration(milliseconds) => sign * (milliseconds as f64) / 1000.0,
-                _ => return Err(self.unexpected(span, &token, Some("fill"), "number")),
-            };
-            self.expect(Token::RightParen, "fill", "\")\"")?;
-            let already = match word.as_str() {
-                "fill_left" => fill.left.is_some(),
-                "fill_right" => fill.right.is_some(),
-                _ => fill.left.is_some() || fill.right.is_some(),
-            };
-            if already {
-                return Err(self.fail(keyword, format!("{word} may not be set multiple times")));
-            }
-            if word != "fill_right" {
-                fill.left = Some(value);
-            }
-            if word != "fill_left" {
-                fill.right = Some(value);
-            }
-        }
-        Ok(fill)
-    }
-
-    /// A list of label names in parentheses.
-    fn labels(&mut self) -> Result<Vec<String>> {
-        self.expect(Token::LeftParen, "grouping opts", "\"(\"")?;
-        let mut labels = Vec::new();
-        loop {
-            let (token, span) = self.advance()?;
-            match token {
-                Token::RightParen => return Ok(labels),
-                Token::Word if crate::lexer::is_plain_label(self.text(span)) => {
-                    labels.push(self.text(span).to_owned());
-                }
-                // These words read as numbers elsewhere.
-                Token::Number(_) if crate::lexer::is_plain_label(self.text(span)) => {
-                    labels.push(self.text(span).to_owned());
-                }
-                Token::Word => {
-                    let name = self.text(span);
-                    return Err(
-                        self.fail(span, format!("invalid label name for grouping: {name:?}"))
-                    );
-                }
-                Token::String(text) => labels.push(self.label_name(&text, span)?),
-                _ => {
-                    return Err(self.unexpected(
-                        span,
-                        &token,
-                        Some("grouping opts"),
-                        "label or \")\"",
-                    ));
-                }
-            }
-            let (token, span) = self.advance()?;
-            match token {
-                Token::RightParen => return Ok(labels),
-                Token::Comma => {}
-                _ => {
-                    return Err(self.unexpected(
-                        span,
-                        &token,
-                        Some("grouping opts"),
-                        "\",\" or \")\"",
-                    ));
-                }
-            }
-        }
-    }
-
-    fn label_name(&self, text: &Text, span: Span) -> Result<String> {
-        match text.as_str() {
-            Some(name) if !name.is_empty() => Ok(name.to_owned()),
-            _ => Err(self.fail(
-                span,
-                format!("invalid label name for grouping: {:?}", text.to_lossy()),
-            )),
-        }
-    }
-
-    /// The conditions behind `open`, up to the closing brace, whose span comes second.
-    fn matchers(&mut self, open: Span) -> Result<(Vec<Matcher>, Span)> {
-        self.mode = Mode::Braces;
-        self.peeked = None;
-        let mut matchers = Vec::new();
-        let close = loop {
-            let (token, span) = self.advance()?;
-            match token {
-                Token::RightBrace => break span,
-                Token::Word => {
-                    let name = self.text(span).to_owned();
-                    matchers.push(self.matcher(name, span)?);
-                }
-                Token::String(text) => {
-                    let Some(name) = text.as_str().map(str::to_owned) else {
-                        return Err(self.fail(span, "a name must be valid UTF-8"));
-                    };
-                    let compares = matches!(
-                        self.peek()?,
-                        Token::Assign | Token::NotEqual | Token::RegexMatch | Token::RegexNotMatch
-                    );
-                    if compares {
-                        matchers.push(self.matcher(name, span)?);
-                    } else {
-                        matchers.push(Matcher::equal(series::METRIC_NAME, name));
-                    }
-                }
-                Token::End => return Err(self.unclosed_brace(open)),
-                _ => {
-                    return Err(self.unexpected(
-                        span,
-                        &token,
-                        Some("label matching"),
-                        "identifier or \"}\"",
-                    ));
-                }
-            }
-            let (token, span) = self.advance()?;
-            match token {
-                Token::RightBrace => break span,
-                Token::Comma => {}
-                Token::End => return Err(self.unclosed_brace(open)),
-                _ => {
-                    return Err(self.unexpected(
-                        span,
-                        &token,
-                        Some("label matching"),
-                        "\",\" or \"}\"",
-                    ));
-                }
-            }
-        };
-        self.mode = Mode::Expression;
-        self.peeked = None;
-        Ok((matchers, close))
-    }
-
-    fn unclosed_brace(&self, open: Span) -> ParseError {
-        let (line, column) = open.line_and_column(self.query);
-        let end = Span::new(self.query.len(), self.query.len());
-        self.fail(
-            end,
-            format!(
-                "unexpected end of input inside braces, \
-                 expected \"}}\" for the \"{{\" at {line}:{column}"
-            ),
-        )
-    }
-
-    fn matcher(&mut self, name: String, name_span: Span) -> Result<Matcher> {
-        let (token, span) = self.advance()?;
-        let op = match token {
-            Token::Assign => MatchOp::Equal,
-            Token::NotEqual => MatchOp::NotEqual,
-            Token::RegexMatch => MatchOp::Regex,
-            Token::RegexNotMatch => MatchOp::NotRegex,
-            _ => {
-                return Err(self.unexpected(
-                    span,
-                    &token,
-                    Some("label matching"),
-                    "label matching operator (one of =, !=, =~, !~)",
-                ));
-            }
-        };
-        let (token, span) = self.advance()?;
-        let Token::String(value) = token else {
-            return Err(self.unexpected(span, &token, Some("label matching"), "string in quotes"));
-        };
-        Matcher::new(op, name, value.to_lossy())
-            .map_err(|error| self.fail(name_span.merge(span), error.to_string()))
-    }
-
     // What follows serves all of the above.
 
     pub(crate) fn peek(&mut self) -> Result<Token> {
@@ -832,7 +612,7 @@ impl<'a> Parser<'a> {
         self.peeked.as_ref().map_or(self.last, |(_, span)| *span)
     }
 
-    fn peeked_word_is(&mut self, words: &[&str]) -> Result<bool> {
+    pub(crate) fn peeked_word_is(&mut self, words: &[&str]) -> Result<bool> {
         self.peek()?;
         let text = self.text(self.peeked_span());
         Ok(words.iter().any(|word| text.eq_ignore_ascii_case(word)))
@@ -843,7 +623,7 @@ impl<'a> Parser<'a> {
         self.peeked_word_is(&["offset", "anchored", "smoothed"])
     }
 
-    fn take_keyword(&mut self, words: &[&'static str]) -> Result<Option<&'static str>> {
+    pub(crate) fn take_keyword(&mut self, words: &[&'static str]) -> Result<Option<&'static str>> {
         if self.peek()? != Token::Word {
             return Ok(None);
         }
@@ -858,7 +638,7 @@ impl<'a> Parser<'a> {
         Ok(found)
     }
 
-    fn parenthesis_follows(&mut self) -> Result<bool> {
+    pub(crate) fn parenthesis_follows(&mut self) -> Result<bool> {
         self.peek()?;
         let end = self.peeked_span().end;
         Ok(matches!(
@@ -908,11 +688,11 @@ impl<'a> Parser<'a> {
         }
     }
 
-    pub(crate) fn fail(&self, span: Span, message: impl Into<String>) -> ParseError {
-        ParseError::new(self.query, span, message)
+    pub(crate) fn fail(&self, span: Span, message: impl Into<String>) -> Box<ParseError> {
+        Box::new(ParseError::new(self.query, span, message))
     }
 
-    fn too_deep(&self) -> ParseError {
+    fn too_deep(&self) -> Box<ParseError> {
         self.fail(
             self.peeked_span(),
             format!("the expression is nested more than {MAX_DEPTH} levels deep"),
@@ -925,7 +705,7 @@ impl<'a> Parser<'a> {
         token: &Token,
         context: Option<&str>,
         expected: &str,
-    ) -> ParseError {
+    ) -> Box<ParseError> {
         let found = match token {
             Token::End => "end of input".to_owned(),
             Token::Word => format!("identifier {:?}", self.text(span)),
@@ -942,7 +722,7 @@ impl<'a> Parser<'a> {
     }
 
     /// The error for text behind a whole expression.
-    fn trailing(&mut self) -> Result<ParseError> {
+    fn trailing(&mut self) -> Result<Box<ParseError>> {
         let before = self.last;
         let (token, span) = self.advance()?;
         let mut error = self.unexpected(span, &token, None, "an operator or the end of the query");

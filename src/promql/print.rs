@@ -269,19 +269,35 @@ impl Display for SubqueryTimes<'_> {
     }
 }
 
+/// A number alone prints as a duration, whichever way it was written; within arithmetic numbers
+/// stay numbers.
 impl Display for Duration {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match &self.kind {
-            // Literals print as durations, even those written as numbers of seconds.
             DurationKind::Literal(number) => write_duration(f, number.value),
+            _ => Part(self).fmt(f),
+        }
+    }
+}
+
+struct Part<'a>(&'a Duration);
+
+impl Display for Part<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match &self.0.kind {
+            DurationKind::Literal(number) => number.fmt(f),
             DurationKind::Step => f.write_str("step()"),
             DurationKind::Range => f.write_str("range()"),
-            DurationKind::Negate(inner) => write!(f, "-{inner}"),
-            DurationKind::Paren(inner) => write!(f, "({inner})"),
-            DurationKind::Min(left, right) => write!(f, "min_of({left}, {right})"),
-            DurationKind::Max(left, right) => write!(f, "max_of({left}, {right})"),
+            DurationKind::Negate(inner) => write!(f, "-{}", Part(inner)),
+            DurationKind::Paren(inner) => write!(f, "({})", Part(inner)),
+            DurationKind::Min(left, right) => {
+                write!(f, "min_of({}, {})", Part(left), Part(right))
+            }
+            DurationKind::Max(left, right) => {
+                write!(f, "max_of({}, {})", Part(left), Part(right))
+            }
             DurationKind::Binary(op, left, right) => {
-                write!(f, "{left} {} {right}", op.as_str())
+                write!(f, "{} {} {}", Part(left), op.as_str(), Part(right))
             }
         }
     }

@@ -21,7 +21,7 @@ pub enum ExprKind {
     /// `"text"`.
     String(Text),
     /// `metric{label="value"} @ time offset duration`.
-    Vector(VectorSelector),
+    Vector(Box<VectorSelector>),
     /// A vector selector with a range behind it: `metric[5m]`.
     Matrix(Box<MatrixSelector>),
     /// An expression evaluated over a range: `expr[1h:1m]`.
@@ -31,7 +31,7 @@ pub enum ExprKind {
     /// `left operator right`.
     Binary(Box<Binary>),
     /// `function(arguments)`.
-    Call(Call),
+    Call(Box<Call>),
     /// `(expr)`.
     Paren(Box<Expr>),
     /// `-expr`, `+expr`.

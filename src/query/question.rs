@@ -213,7 +213,8 @@ impl Question {
         };
         Ok(Steps {
             step_ms,
-            interval_ms,
+            // Grafana's Prometheus data source 13.1.7 fills in the step after the factor.
+            interval_ms: step_ms,
             rate_interval_ms: rate_interval(call_interval_ms.max(0), rate_scrape_ms.max(0))?,
         })
     }

@@ -56,37 +56,44 @@ impl Names for SystemNames {
             let mut builder = TokioResolver::builder_tokio().map_err(failed)?;
             builder.options_mut().cache_size = 0;
             let resolver = builder.build().map_err(failed)?;
-            let record = match record {
-                DnsRecord::A => RecordType::A,
-                DnsRecord::Aaaa => RecordType::AAAA,
-                DnsRecord::Srv => RecordType::SRV,
-            };
-            match resolver.lookup(name, record).await {
-                Ok(lookup) => Ok(lookup
-                    .answers()
-                    .iter()
-                    .filter_map(|record| match &record.data {
-                        RData::A(address) => Some(NameRecord::Address(address.0.into())),
-                        RData::AAAA(address) => Some(NameRecord::Address(address.0.into())),
-                        RData::SRV(service) => Some(NameRecord::Service {
-                            host: service.target.to_utf8(),
-                            port: service.port,
-                        }),
-                        // A CNAME on the way to an address, for example.
-                        _ => None,
-                    })
-                    .collect()),
-                Err(NetError::Dns(DnsError::NoRecordsFound(none)))
-                    if matches!(
-                        none.response_code,
-                        ResponseCode::NXDomain | ResponseCode::NoError
-                    ) =>
-                {
-                    Ok(Vec::new())
-                }
-                Err(error) => Err(failed(error)),
-            }
+            ask(&resolver, name, record).await
         })
+    }
+}
+
+async fn ask(resolver: &TokioResolver, name: &str, record: DnsRecord) -> Result<Vec<NameRecord>> {
+    let record = match record {
+        DnsRecord::A => RecordType::A,
+        DnsRecord::Aaaa => RecordType::AAAA,
+        DnsRecord::Srv => RecordType::SRV,
+    };
+    match resolver.lookup(name, record).await {
+        Ok(lookup) => Ok(lookup
+            .answers()
+            .iter()
+            .filter_map(|record| match &record.data {
+                RData::A(address) => Some(NameRecord::Address(address.0.into())),
+                RData::AAAA(address) => Some(NameRecord::Address(address.0.into())),
+                RData::SRV(service) => Some(NameRecord::Service {
+                    host: service.target.to_utf8(),
+                    port: service.port,
+                }),
+                // A CNAME on the way to an address, for example.
+                _ => None,
+            })
+            .collect()),
+        Err(NetError::Dns(DnsError::NoRecordsFound(none)))
+            if matches!(
+                none.response_code,
+                ResponseCode::NXDomain | ResponseCode::NoError
+            ) =>
+        {
+            Ok(Vec::new())
+        }
+        Err(error) => Err(Error::Lookup {
+            name: name.to_owned(),
+            reason: error.to_string(),
+        }),
     }
 }
 
@@ -422,5 +429,79 @@ mod tests {
                 .len(),
             0
         );
+    }
+
+    /// Asks a name server of our own that answers each question with `code` and these records
+    /// (type and data), written by hand as RFC 1035 has them.
+    async fn ask_server(
+        record: DnsRecord,
+        code: u8,
+        answers: &'static [(u8, &'static [u8])],
+    ) -> Result<Vec<NameRecord>> {
+        use hickory_resolver::config::{
+            ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts,
+        };
+        use hickory_resolver::net::runtime::TokioRuntimeProvider;
+        let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let server = socket.local_addr().unwrap();
+        let serving = tokio::spawn(async move {
+            let mut buffer = [0; 512];
+            while let Ok((length, client)) = socket.recv_from(&mut buffer).await {
+                // The question: a name that ends with a zero, its type and its class.
+                let end = 12 + buffer[12..length].iter().position(|b| *b == 0).unwrap() + 5;
+                let mut reply = vec![buffer[0], buffer[1], 0x81, 0x80 | code, 0, 1, 0];
+                reply.extend([answers.len() as u8, 0, 0, 0, 0]);
+                reply.extend(&buffer[12..end]);
+                for (kind, data) in answers {
+                    // The name of the question, class IN, a minute to live.
+                    reply.extend([0xc0, 12, 0, *kind, 0, 1, 0, 0, 0, 60, 0, data.len() as u8]);
+                    reply.extend(*data);
+                }
+                socket.send_to(&reply, client).await.unwrap();
+            }
+        });
+        let mut connection = ConnectionConfig::udp();
+        connection.port = server.port();
+        let servers = vec![NameServerConfig::new(server.ip(), true, vec![connection])];
+        let config = ResolverConfig::from_parts(None, Vec::new(), servers);
+        let mut builder =
+            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+        let mut options = ResolverOpts::default();
+        options.attempts = 0;
+        options.cache_size = 0;
+        builder = builder.with_options(options);
+        let answer = ask(&builder.build().unwrap(), "app.example.", record).await;
+        serving.abort();
+        answer
+    }
+
+    #[tokio::test]
+    async fn answers_of_a_name_server_are_understood() {
+        let local = NameRecord::Address("127.0.0.7".parse().unwrap());
+        let answer = ask_server(DnsRecord::A, 0, &[(1, &[127, 0, 0, 7])]).await;
+        assert_eq!(answer, Ok(vec![local]));
+
+        let six: &[u8] = &[0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+        let answer = ask_server(DnsRecord::Aaaa, 0, Box::leak(Box::new([(28, six)]))).await;
+        assert_eq!(
+            answer,
+            Ok(vec![NameRecord::Address("fd00::1".parse().unwrap())])
+        );
+
+        // Priority 1, weight 2, port 8000, host "a.example".
+        let service = b"\0\x01\0\x02\x1f\x40\x01a\x07example\0";
+        let answer = ask_server(DnsRecord::Srv, 0, Box::leak(Box::new([(33, &service[..])]))).await;
+        let host = "a.example.".to_owned();
+        assert_eq!(answer, Ok(vec![NameRecord::Service { host, port: 8000 }]));
+    }
+
+    #[tokio::test]
+    async fn no_such_name_is_an_answer_and_a_failing_server_is_none() {
+        assert_eq!(ask_server(DnsRecord::A, 3, &[]).await, Ok(Vec::new()));
+        assert_eq!(ask_server(DnsRecord::A, 0, &[]).await, Ok(Vec::new()));
+        for code in [2, 5] {
+            let error = ask_server(DnsRecord::A, code, &[]).await.unwrap_err();
+            assert!(matches!(error, Error::Lookup { .. }), "{error}");
+        }
     }
 }

@@ -45,6 +45,38 @@ pub struct Page {
     pub body: Vec<u8>,
 }
 
+impl Page {
+    /// The kind of Prometheus-compatible server whose own page this is; `None` for any other.
+    ///
+    /// Whoever gives the address of such a server most likely wants its data, which the remote
+    /// engine asks for, and not the metrics about the server itself.
+    #[must_use]
+    pub fn prometheus_server(&self) -> Option<&'static str> {
+        let names_server = |line: &[u8]| {
+            let known = SERVERS
+                .iter()
+                .find(|(start, _)| line.starts_with(start.as_bytes()));
+            known.map(|(_, server)| *server)
+        };
+        self.body
+            .split(|byte| *byte == b'\n')
+            .find_map(names_server)
+    }
+}
+
+/// How the line begins by which each server names its build.
+const SERVERS: [(&str, &str); 6] = [
+    ("prometheus_build_info{", "Prometheus"),
+    ("mimir_build_info{", "Mimir"),
+    ("cortex_build_info{", "Cortex"),
+    ("thanos_build_info{", "Thanos"),
+    (
+        "vm_app_version{version=\"victoria-metrics",
+        "VictoriaMetrics",
+    ),
+    ("vm_app_version{version=\"vmselect", "VictoriaMetrics"),
+];
+
 /// Asks for the page of the first target that `job` names itself, as a scrape would.
 ///
 /// # Errors
@@ -120,8 +152,10 @@ impl Fetcher {
 
     /// Fetches a page into `buffer`, whose memory is used again.
     pub(crate) async fn fetch(&self, target: &Target, buffer: Vec<u8>) -> Result<Fetched> {
-        let credentials = self.credentials().await?;
-        let fetching = self.follow(target, &credentials, buffer);
+        let fetching = async {
+            let credentials = self.credentials().await?;
+            self.follow(target, &credentials, buffer).await
+        };
         tokio::time::timeout(target.timeout, fetching)
             .await
             .unwrap_or_else(|_| {

@@ -2,7 +2,26 @@
 //!
 //! A target entry may be written in either spelling (`scrapeInterval`, `scrape_interval`), and
 //! every key of Prometheus's `<scrape_config>` that this room fulfils is understood, so that a
-//! `scrape_configs` list can be pasted as it stands. Unknown keys are ignored.
+//! `scrape_configs` list can be pasted as it stands. Unknown keys are ignored; ways of finding
+//! targets and of proving who we are that are not fulfilled are refused by name.
+//!
+//! Keys of an entry of `targets` or `scrapeConfigs`:
+//!
+//! | what | keys |
+//! |---|---|
+//! | whom | `url`, `urls` with `labels`; `staticConfigs`; `dns` {`names`, `type` (A, AAAA, SRV), `port`, `refreshInterval`} or `dnsSdConfigs`; `file` {`paths`, `refreshInterval`} or `fileSdConfigs` |
+//! | named | `job` (`jobName`) |
+//! | when | `interval` (`scrapeInterval`), `timeout` (`scrapeTimeout`) |
+//! | where | `scheme`, `metricsPath`, `params` |
+//! | what | `scrapeProtocols`, `fallbackScrapeProtocol`, `compression` (`enableCompression`) |
+//! | as whom | `basicAuth` {`username`, `password…`}, `authorization` {`type`, `credentials…`}, `bearerToken…`, `headers`, `headerSecrets`, `httpHeaders`; `…` is `File` or `Secret`, or nothing where secrets may stand in the text |
+//! | TLS | `tls` (`tlsConfig`) {`ca`, `caFile`, `caSecret`, `cert…`, `key…`, `serverName`, `skipVerify` (`insecureSkipVerify`)} |
+//! | how | `followRedirects`, `keepAlive` |
+//! | labels | `honorLabels`, `honorTimestamps`, `trackTimestampsStaleness`, `relabel` (`relabelConfigs`), `metricRelabel` (`metricRelabelConfigs`) |
+//! | bounds | `bodySizeLimit`, `sampleLimit`, `labelLimit`, `labelNameLengthLimit`, `labelValueLengthLimit`, `targetLimit`; see [`Limits`] |
+//!
+//! `timeInterval` (`scrapeInterval`), `scrapeTimeout` and the bounds may also stand at the top,
+//! for all entries.
 
 mod data_source;
 mod http;

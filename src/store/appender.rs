@@ -174,13 +174,14 @@ impl Session {
         if self.accepted.is_empty() && batch.is_empty() {
             return Ok(batch.appended);
         }
-        wal.append(|out| {
-            if let Some((labels, true)) = &target
-                && !self.accepted.is_empty()
-            {
-                put_target(out, self.target, labels);
-            }
-            batch.put_series(out);
+        let mut introduction = Vec::new();
+        if let Some((labels, true)) = &target
+            && !self.accepted.is_empty()
+        {
+            put_target(&mut introduction, self.target, labels);
+        }
+        batch.put_series(&mut introduction);
+        wal.append(&introduction, |out| {
             if !self.accepted.is_empty() {
                 put_scrape(out, self.target, scrape.time, &self.accepted);
             }
@@ -255,10 +256,9 @@ fn write_held(shared: &Shared, series: &[WriteSeries], ids: &[u32]) -> Result<Ap
     if batch.is_empty() {
         return Ok(batch.appended);
     }
-    wal.append(|out| {
-        batch.put_series(out);
-        batch.put_rest(out);
-    })?;
+    let mut introduction = Vec::new();
+    batch.put_series(&mut introduction);
+    wal.append(&introduction, |out| batch.put_rest(out))?;
     Ok(batch.apply(&mut shared.head_mut()))
 }
 
@@ -306,8 +306,14 @@ fn hold(shared: &Shared, labels: &Labels, first: i64) -> Result<u32> {
     for block in shared.blocks().iter() {
         let max_time = block.footer().max_time;
         if max_time >= first || (first == i64::MAX && max_time >= shared.clock.now()) {
-            let index = block.index(shared.next_use())?;
-            last = last.max(block.last_sample(&index, labels)?);
+            // A block that cannot be read does not keep new samples out.
+            let known = block
+                .index(shared.next_use())
+                .and_then(|index| block.last_sample(&index, labels));
+            match known {
+                Ok(time) => last = last.max(time),
+                Err(error) => shared.report(block.path(), error.to_string()),
+            }
         }
     }
     let mut head = shared.head_mut();

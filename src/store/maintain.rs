@@ -24,6 +24,8 @@ const CLOCK_JUMP: i64 = 2 * 60 * 60 * 1000;
 #[derive(Debug)]
 pub(crate) struct Maintenance {
     pub(crate) next_block: u64,
+    /// Bytes of the last checkpoint.
+    pub(crate) checkpoint_bytes: u64,
     /// The clock at the last look, and since when it has run without jumps.
     pub(crate) last_now: i64,
     pub(crate) steady_since: i64,
@@ -47,10 +49,12 @@ impl Shared {
         if self.writer().is_none() {
             return Err(self.closed());
         }
-        let mut done = Maintained::default();
         // Old blocks first: on a full disk, only their space lets anything else be written.
-        done.dropped = self.retain(&mut maintenance)?;
-        if let Some(cut) = self.due() {
+        let mut done = Maintained {
+            dropped: self.retain(&mut maintenance)?,
+            ..Maintained::default()
+        };
+        if let Some(cut) = self.due(maintenance.checkpoint_bytes) {
             done.flushed = self.flush(&mut maintenance, cut)?;
         }
         while self.compact_once(&mut maintenance)? {
@@ -60,7 +64,7 @@ impl Shared {
     }
 
     /// Up to when the head is to become blocks now, or `i64::MIN` to write a checkpoint only.
-    fn due(&self) -> Option<i64> {
+    fn due(&self, checkpoint_bytes: u64) -> Option<i64> {
         let range = self.options.block_range;
         let wal_bytes = self.writer().as_ref().map_or(0, |wal| wal.bytes());
         let head = self.head();
@@ -73,7 +77,8 @@ impl Shared {
         {
             return Some(cut);
         }
-        (wal_bytes > self.options.checkpoint_bytes).then_some(i64::MIN)
+        // Writing the head down more often than it grows would cost more than it saves.
+        (wal_bytes > self.options.checkpoint_bytes.max(2 * checkpoint_bytes)).then_some(i64::MIN)
     }
 
     /// Turns what the head has before `cut` into blocks and writes the rest down, so that the
@@ -87,18 +92,15 @@ impl Shared {
             let checkpoint = wal.rotate();
             let head = self.head();
             let taken = head.before(cut);
-            let mut windows = Vec::new();
-            if let (Some(min), false) = (head.min_time, taken.is_empty()) {
-                let mut from = min.div_euclid(range) * range;
-                while from < cut {
-                    let window = TimeRange {
-                        start: from,
-                        end: from + range - 1,
-                    };
-                    windows.push(Snapshot::of(&head, window).set);
-                    from += range;
-                }
-            }
+            let starts = head.ranges_before(cut, range);
+            let windows: Vec<Set> = starts
+                .into_iter()
+                .map(|start| TimeRange {
+                    start,
+                    end: start + range - 1,
+                })
+                .map(|window| Snapshot::of(&head, window).set)
+                .collect();
             let rest = TimeRange {
                 start: cut,
                 end: i64::MAX,
@@ -119,7 +121,7 @@ impl Shared {
             }
         }
         drop(windows);
-        self.write_checkpoint(&self.dir, checkpoint, &rest)?;
+        maintenance.checkpoint_bytes = self.write_checkpoint(&self.dir, checkpoint, &rest)?;
 
         // From here on the log up to the checkpoint is not needed any more.
         let flushed = fresh.len() as u64;
@@ -139,7 +141,7 @@ impl Shared {
         Ok(flushed)
     }
 
-    fn write_checkpoint(&self, dir: &Path, checkpoint: u64, rest: &Snapshot) -> Result<()> {
+    fn write_checkpoint(&self, dir: &Path, checkpoint: u64, rest: &Snapshot) -> Result<u64> {
         let name = file_name(CHECKPOINT_STEM, checkpoint);
         let (temporary, path) = (dir.join(name.clone() + TEMPORARY), dir.join(name));
         let spec = BlockSpec {
@@ -148,10 +150,15 @@ impl Shared {
             checkpoint,
             parents: Vec::new(),
         };
-        write_block(&*self.disk, &temporary, &rest.set, spec, |numbers| {
+        let footer = write_block(&*self.disk, &temporary, &rest.set, spec, |numbers| {
             rest.records(numbers)
         })?;
-        self.publish(dir, &temporary, &path)
+        self.publish(dir, &temporary, &path)?;
+        let sections = footer.iter().flat_map(|footer| &footer.sections);
+        Ok(sections
+            .map(|section| section.offset + section.len)
+            .max()
+            .unwrap_or(0))
     }
 
     fn publish(&self, dir: &Path, temporary: &Path, path: &Path) -> Result<()> {

@@ -1,11 +1,12 @@
 //! Opening: sorts what lies in the directory, sets aside what cannot be read, and brings the
 //! head back from its checkpoint and log.
 
-use crate::block::{Block, BlockUse, Opened, SectionKind};
-use crate::disk::{Disk, Entry, Locking};
+use crate::block::{Block, BlockUse, Opened, SectionKind, TrackEntry};
+use crate::codec::{Kernel, MAX_CHUNK_SAMPLES, decode_values};
+use crate::disk::{Disk, Entry, Locking, read_all};
 use crate::error::{Result, StoreError};
 use crate::format::{HEADER_LEN, Header, file_name, file_number};
-use crate::head::{Head, Runs, Verdict};
+use crate::head::{Head, Track, Verdict};
 use crate::health::Damage;
 use crate::maintain::{BLOCK_STEM, CHECKPOINT_STEM, Maintenance, TEMPORARY};
 use crate::options::{Clock, Options};
@@ -81,6 +82,7 @@ pub(crate) fn open(
         }
     }
     let mut earlier = 0;
+    head.begin_replay();
     for (at, number) in wal_numbers.iter().enumerate() {
         if *number >= from {
             earlier += opening.replay(*number, at + 1 == wal_numbers.len(), &mut head)?;
@@ -88,6 +90,7 @@ pub(crate) fn open(
             let _ = disk.remove(&dir.join(file_name(crate::wal::WAL_STEM, *number)));
         }
     }
+    head.end_replay();
     let block_range = options.block_range;
     let fresh = blocks.iter().map(|block| block.footer().max_time).max();
     if let Some(fresh) = fresh {
@@ -101,6 +104,7 @@ pub(crate) fn open(
     let newest_sample = head.max_time.max(fresh).unwrap_or(now);
     let maintenance = Maintenance {
         next_block: highest_ever(&entries, BLOCK_STEM) + 1,
+        checkpoint_bytes: length_of(&entries, &file_name(CHECKPOINT_STEM, from)),
         last_now: now,
         // A clock that goes on where the data ends needs no time to prove itself.
         steady_since: if now.abs_diff(newest_sample) < 24 * 60 * 60 * 1000 {
@@ -152,6 +156,11 @@ fn highest_ever(entries: &[Entry], stem: &str) -> u64 {
         .filter_map(|entry| file_number(stem, entry.name.split('.').next()?))
         .max()
         .unwrap_or(0)
+}
+
+fn length_of(entries: &[Entry], name: &str) -> u64 {
+    let entry = entries.iter().find(|entry| entry.name == name);
+    entry.map_or(0, |entry| entry.len)
 }
 
 struct Opening<'a> {
@@ -211,12 +220,6 @@ impl Opening<'_> {
             let Some(block) = self.open_block(&path) else {
                 continue;
             };
-            if block.is_damaged() {
-                self.report(
-                    &path,
-                    "its header is damaged; its samples can be read".into(),
-                );
-            }
             let needed = block.footer().checkpoint;
             if needed > checkpoint && wal.iter().any(|segment| *segment < needed) {
                 // The flush that made it did not end: the log still has its samples.
@@ -277,61 +280,58 @@ impl Opening<'_> {
 
     fn restore(&mut self, block: &Arc<Block>, head: &mut Head) -> Result<Vec<String>> {
         let index = block.index(0)?;
-        let mut builder = SetBuilder::new(TimeRange::ALL);
-        let all: Vec<u32> = (0..index.len() as u32).collect();
-        // Each of the file's timelines comes first and alone, so that numbers in records fit.
+        let malformed = |error| block.malformed(error);
+        // The file's timelines come first, so that numbers in tracks and records fit. One that
+        // cannot be read stays empty, and the series on it go the slow way, which says so.
+        let mut readable = Vec::new();
         for timeline in 0..index.timelines.len() as u32 {
-            let times = block.times(timeline)?;
-            head.restore_timeline(&times);
+            let times = block.times(timeline);
+            readable.push(times.is_ok());
+            head.restore_timeline(&times.unwrap_or_default());
         }
-        block.collect(&index, &all, &mut builder)?;
+        let bytes =
+            read_all(self.disk, block.path()).map_err(StoreError::io("read", block.path()))?;
+        let mut track = TrackEntry::default();
+        let mut slowly = Vec::new();
+        for at in 0..index.len() as u32 {
+            let mut tracks = Vec::new();
+            index
+                .tracks(at, &mut track, |track| tracks.push(track.clone()))
+                .map_err(malformed)?;
+            let whole = match &tracks[..] {
+                [track] if readable[track.timeline as usize] => whole_track(track, &bytes),
+                _ => None,
+            };
+            if let Some((whole, last)) = whole {
+                let id = head.create(index.labels(at).map_err(malformed)?, None);
+                head.restore_track(id, whole, last);
+            } else {
+                slowly.push(at);
+            }
+        }
+        drop(bytes);
+
+        // Several timelines, or damage: sample by sample.
+        let mut builder = SetBuilder::new(TimeRange::ALL);
+        block.collect(&index, &slowly, &mut builder)?;
         let set = builder.finish();
         let mut columns = Columns::default();
-        let mut track = crate::block::TrackEntry::default();
-        let mut warnings = Vec::new();
-        let damaged = block.is_damaged();
         for at in 0..set.len() {
-            let labels = set.labels(at);
-            let id = head.create(labels, None);
+            let id = head.create(set.labels(at), None);
             set.read(at, &mut columns)?;
-            let mut tracks = Vec::new();
-            let found = index.find(labels).map_err(|e| block.malformed(e))?;
-            let series = found.unwrap_or(at as u32);
-            index
-                .tracks(series, &mut track, |track| tracks.push(track.clone()))
-                .map_err(|e| block.malformed(e))?;
-            if let [track] = &tracks[..]
-                && track.runs.iter().map(|run| run.1 as usize).sum::<usize>()
-                    == columns.values.len()
-            {
-                let mut runs = Runs::default();
-                for (row, len) in &track.runs {
-                    runs.push(*row, *len);
-                }
-                head.restore_track(id, track.timeline, runs, &columns.values);
-                continue;
-            }
-            // Several timelines, or a damaged chunk: sample by sample.
             let mut times = Vec::new();
             let mut samples = Vec::new();
             let mut values = columns.values.iter();
             for run in &columns.runs {
                 set.read_times(run.timeline, &mut times)?;
-                for (time, value) in times[run.row..run.row + run.len]
-                    .iter()
-                    .zip(values.by_ref())
-                {
-                    samples.push(series::Sample {
-                        time: *time,
-                        value: *value,
-                    });
+                let times = &times[run.row..run.row + run.len];
+                for (&time, &value) in times.iter().zip(values.by_ref()) {
+                    samples.push(series::Sample { time, value });
                 }
             }
             head.add_samples(id, &samples, &mut HashMap::new());
         }
-        if block.is_damaged() && !damaged {
-            warnings.extend(set.warnings());
-        }
+        let warnings = set.warnings();
         if let Ok(bytes) = block.section(SectionKind::Records) {
             let mut ids = Ids::default();
             walk_frames(&bytes, |_, payload| {
@@ -421,6 +421,33 @@ impl Opening<'_> {
         }
         Ok(bytes.len() as u64)
     }
+}
+
+/// A checkpoint's track as the head keeps it, and its last value; `None` when a chunk of it is
+/// damaged.
+fn whole_track(entry: &TrackEntry, file: &[u8]) -> Option<(Track, f64)> {
+    let mut track = Track {
+        timeline: entry.timeline,
+        ..Track::default()
+    };
+    let mut expected = 0;
+    for (row, len) in &entry.runs {
+        track.runs.push(*row, *len);
+        expected += *len as usize;
+    }
+    track.chunks.reserve_exact(entry.lens.len());
+    let mut at = usize::try_from(entry.offset).ok()?;
+    let mut values = [0.0; MAX_CHUNK_SAMPLES];
+    let mut last = None;
+    for len in &entry.lens {
+        let chunk = file.get(at..at.checked_add(*len as usize)?)?;
+        let info = decode_values(Kernel::best(), chunk, &mut values).ok()?;
+        expected = expected.checked_sub(info.len)?;
+        last = values.get(info.len - 1).copied();
+        track.chunks.push(chunk.into());
+        at += *len as usize;
+    }
+    (expected == 0).then_some(track).zip(last)
 }
 
 /// What numbers mean within a segment.

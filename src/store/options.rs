@@ -29,8 +29,8 @@ pub struct Options {
     pub compacted_range: i64,
     /// Bytes after which the log begins a new segment. Default: 16 MiB.
     pub wal_segment_bytes: u64,
-    /// Bytes of log after which the head is written down, so that opening stays quick.
-    /// Default: 64 MiB.
+    /// Bytes of log after which the head is written down, so that opening stays quick; with a
+    /// large head only after twice as much as that takes. Default: 2 MiB.
     pub checkpoint_bytes: u64,
     /// Samples of ranges that already became blocks which may wait in memory before they become
     /// blocks of their own. Default: 4,000,000.
@@ -56,7 +56,7 @@ impl Default for Options {
             block_range: 2 * HOUR,
             compacted_range: 24 * HOUR,
             wal_segment_bytes: 16 << 20,
-            checkpoint_bytes: 64 << 20,
+            checkpoint_bytes: 2 << 20,
             max_late_samples: 4_000_000,
             index_cache_bytes: 32 << 20,
         }

@@ -114,8 +114,13 @@ impl Store {
     #[must_use]
     pub fn health(&self) -> Health {
         let shared = self.shared();
-        let health = shared.health().clone();
-        health
+        for block in shared.blocks().iter().filter(|block| block.is_damaged()) {
+            shared.report(
+                block.path(),
+                "parts of it do not fit their checksums; what can be read or mended is used".into(),
+            );
+        }
+        shared.health().clone()
     }
 
     /// How much there is.

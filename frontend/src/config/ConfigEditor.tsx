@@ -1,6 +1,6 @@
 /** The settings of a data source: where the metrics come from, and what it takes to get in. */
 import type { DataSourcePluginOptionsEditorProps } from '@grafana/data';
-import { Field, FieldSet, Input, RadioButtonList, SecretInput, Switch, Text } from '@grafana/ui';
+import { Box, Field, FieldSet, Input, RadioButtonList, SecretInput, Stack, Switch, Text } from '@grafana/ui';
 import { useId, useState } from 'react';
 
 import { durationProblem } from '../duration';
@@ -74,7 +74,7 @@ export default function ConfigEditor({ options, onOptionsChange }: Props) {
   const address = ADDRESS[engine];
 
   return (
-    <>
+    <div data-testid="headwater-config-editor">
       <FieldSet label="Where do the metrics come from?">
         <RadioButtonList
           name={`${ids}-engine`}
@@ -86,34 +86,39 @@ export default function ConfigEditor({ options, onOptionsChange }: Props) {
       </FieldSet>
 
       <FieldSet label="Connection">
-        <Field
-          label={address.label}
-          description={address.description}
-          htmlFor={`${ids}-url`}
-          required
-          invalid={advice.error !== undefined}
-          error={advice.error}
-        >
-          <Input
-            id={`${ids}-url`}
-            type="url"
-            width={FIELD_WIDTH}
-            value={options.url ?? ''}
-            placeholder={address.placeholder}
-            disabled={readOnly}
-            required
-            aria-describedby={advice.hint ? `${ids}-url-hint` : undefined}
-            onChange={(event) => onOptionsChange({ ...options, url: event.currentTarget.value })}
-            onBlur={() => setAddressLeft(true)}
-          />
-        </Field>
-        {advice.hint && (
-          <div id={`${ids}-url-hint`} role="status">
-            <Text color="warning" variant="bodySmall" element="p">
-              {advice.hint}
-            </Text>
-          </div>
-        )}
+        <Box marginBottom={2}>
+          <Stack direction="column" gap={0.5}>
+            <Field
+              label={address.label}
+              description={address.description}
+              htmlFor={`${ids}-url`}
+              required
+              noMargin
+              invalid={advice.error !== undefined}
+              error={advice.error}
+            >
+              <Input
+                id={`${ids}-url`}
+                type="url"
+                width={FIELD_WIDTH}
+                value={options.url ?? ''}
+                placeholder={address.placeholder}
+                disabled={readOnly}
+                required
+                aria-describedby={advice.hint ? `${ids}-url-hint` : undefined}
+                onChange={(event) => onOptionsChange({ ...options, url: event.currentTarget.value })}
+                onBlur={() => setAddressLeft(true)}
+              />
+            </Field>
+            {advice.hint && (
+              <div id={`${ids}-url-hint`} role="status">
+                <Text color="warning" variant="bodySmall" element="p">
+                  {advice.hint}
+                </Text>
+              </div>
+            )}
+          </Stack>
+        </Box>
         <Field
           label="Scrape interval"
           description={INTERVAL_DESCRIPTION[engine]}
@@ -167,6 +172,6 @@ export default function ConfigEditor({ options, onOptionsChange }: Props) {
           />
         </Field>
       </FieldSet>
-    </>
+    </div>
   );
 }

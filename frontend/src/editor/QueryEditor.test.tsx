@@ -1,5 +1,5 @@
 import { CoreApp } from '@grafana/data';
-import { act, render, screen } from '@testing-library/react';
+import { act, cleanup, render, screen } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { useState } from 'react';
 
@@ -38,7 +38,7 @@ const radio = (name: string) => screen.getByRole('radio', { name });
 test('Shift-Enter keeps the text and runs it', async () => {
   const editor = open();
   await userEvent.type(expression(), 'up == 0{Shift>}{Enter}{/Shift}');
-  expect(editor.ran).toEqual([{ refId: 'A', expr: 'up == 0' }]);
+  expect(editor.ran).toMatchObject([{ refId: 'A', expr: 'up == 0' }]);
   expect(expression()).toHaveValue('up == 0');
 });
 
@@ -62,7 +62,27 @@ test('the button runs what was just typed', async () => {
   const editor = open({}, CoreApp.PanelEditor);
   await userEvent.type(expression(), 'up');
   await userEvent.click(screen.getByRole('button', { name: 'Run query' }));
-  expect(editor.ran).toEqual([{ refId: 'A', expr: 'up' }]);
+  expect(editor.ran).toMatchObject([{ refId: 'A', expr: 'up' }]);
+});
+
+test('a new query is kept with its defaults, a saved one without', async () => {
+  const fresh = open();
+  await userEvent.type(expression(), 'up');
+  await userEvent.tab();
+  expect(fresh.query()).toEqual({
+    refId: 'A',
+    expr: 'up',
+    range: true,
+    instant: false,
+    format: 'time_series',
+    legendFormat: '__auto',
+    editorMode: 'code',
+  });
+  cleanup();
+  const saved = open({ expr: 'up' });
+  await userEvent.type(expression(), ' == 1');
+  await userEvent.tab();
+  expect(saved.query()).toEqual({ refId: 'A', expr: 'up == 1' });
 });
 
 test('Explore, which has a button of its own, gets no second one', () => {
@@ -142,8 +162,8 @@ describe('the legend', () => {
     expect(screen.getByLabelText('Legend template')).toHaveValue('{{job}}');
   });
 
-  test('a query without one is verbose, as in old dashboards', () => {
-    open();
+  test('a saved query without one is verbose, as in old dashboards', () => {
+    open({ expr: 'up' });
     expect(radio('Verbose')).toBeChecked();
   });
 

@@ -1,11 +1,12 @@
 /** The editor of one query: in panels, Explore, alert rules and annotations. */
-import { CoreApp, type QueryEditorProps } from '@grafana/data';
-import { Button, Field, InlineField, RadioButtonGroup, Stack } from '@grafana/ui';
+import { css } from '@emotion/css';
+import { CoreApp, type GrafanaTheme2, type QueryEditorProps } from '@grafana/data';
+import { Button, InlineField, Label, RadioButtonGroup, Stack, useStyles2 } from '@grafana/ui';
 import { useId } from 'react';
 
 import type { HeadwaterDataSource } from '../datasource';
 import { durationProblem } from '../duration';
-import { queryType, queryTypeFlags, type QueryType } from '../query';
+import { queryType, queryTypeFlags, type QueryType, withDefaults } from '../query';
 import type { DataSourceOptions, PanelQuery, ResultFormat } from '../types';
 import { DraftInput } from './DraftInput';
 import { ExpressionField } from './ExpressionField';
@@ -25,8 +26,10 @@ const TYPES: Array<{ value: QueryType; label: string; description: string }> = [
   { value: 'both', label: 'Both', description: 'Evaluate along the time range, and once at its end' },
 ];
 
-export default function QueryEditor({ app, query, onChange, onRunQuery }: Props) {
+export default function QueryEditor({ app = CoreApp.Unknown, query: saved, onChange, onRunQuery }: Props) {
+  const query = withDefaults(saved, app);
   const ids = useId();
+  const styles = useStyles2(getStyles);
   const type = queryType(query);
   const interval = query.interval ?? '';
   const intervalProblem = durationProblem(interval);
@@ -40,8 +43,24 @@ export default function QueryEditor({ app, query, onChange, onRunQuery }: Props)
   const types = TYPES.filter(({ value }) => value !== 'both' || type === 'both' || app !== CoreApp.UnifiedAlerting);
 
   return (
-    <Stack direction="column" gap={1}>
-      <Field label="PromQL" htmlFor={`${ids}-expr`} noMargin>
+    <Stack direction="column" gap={1} data-testid="headwater-query-editor">
+      <div>
+        <Stack direction="row" justifyContent="space-between" alignItems="flex-end">
+          <Label htmlFor={`${ids}-expr`}>PromQL</Label>
+          {app !== CoreApp.Explore && (
+            // Explore has a button of its own for all its queries.
+            <Button
+              className={styles.run}
+              size="sm"
+              variant="secondary"
+              icon="play"
+              tooltip="Shift-Enter in the query does the same"
+              onClick={onRunQuery}
+            >
+              Run query
+            </Button>
+          )}
+        </Stack>
         <ExpressionField
           id={`${ids}-expr`}
           expr={query.expr || query.queryText || ''}
@@ -49,8 +68,8 @@ export default function QueryEditor({ app, query, onChange, onRunQuery }: Props)
           onChange={(expr) => onChange({ ...query, expr, queryText: undefined })}
           onRun={onRunQuery}
         />
-      </Field>
-      <Stack direction="row" wrap="wrap" gap={1} alignItems="flex-start">
+      </div>
+      <Stack direction="row" wrap="wrap" gap={0.5} alignItems="flex-start">
         <LegendField
           id={`${ids}-legend`}
           value={query.legendFormat ?? ''}
@@ -87,12 +106,6 @@ export default function QueryEditor({ app, query, onChange, onRunQuery }: Props)
             onChange={(format) => changeAndRun({ format })}
           />
         </InlineField>
-        {app !== CoreApp.Explore && (
-          // Explore has a button of its own for all its queries.
-          <Button variant="secondary" icon="play" tooltip="Shift-Enter in the query does the same" onClick={onRunQuery}>
-            Run query
-          </Button>
-        )}
       </Stack>
     </Stack>
   );
@@ -102,3 +115,7 @@ export default function QueryEditor({ app, query, onChange, onRunQuery }: Props)
 function resultFormat(saved: unknown): ResultFormat {
   return FORMATS.find(({ value }) => value === saved)?.value ?? 'time_series';
 }
+
+const getStyles = (theme: GrafanaTheme2) => ({
+  run: css({ marginBottom: theme.spacing(0.5) }),
+});

@@ -32,9 +32,17 @@ pub(super) struct BuildInfo {
     features: Option<IgnoredAny>,
 }
 
-/// Tells the dialects apart by what `status/buildinfo` says.
-pub(super) fn facts(build: &BuildInfo) -> ServerFacts {
+/// Tells the dialects apart by what `status/buildinfo` says, and by whether it came with
+/// VictoriaMetrics's header.
+pub(super) fn facts(build: &BuildInfo, is_victoria: bool) -> ServerFacts {
     let application = build.application.to_ascii_lowercase();
+    if is_victoria {
+        // The version it gives is that of the Prometheus whose API it speaks.
+        return ServerFacts {
+            kind: Some(ServerKind::VictoriaMetrics),
+            version: None,
+        };
+    }
     let kind = if application.contains("mimir") {
         Some(ServerKind::Mimir)
     } else if application.contains("cortex") {
@@ -274,12 +282,14 @@ mod tests {
             (r#"{}"#, None, None),
         ] {
             let build: BuildInfo = serde_json::from_str(json).unwrap();
-            let found = facts(&build);
+            let found = facts(&build, false);
             assert_eq!(
                 (found.kind, found.version.as_deref()),
                 (kind, version),
                 "{json}"
             );
+            let victoria = facts(&build, true);
+            assert_eq!(victoria.kind, Some(ServerKind::VictoriaMetrics));
         }
     }
 }

@@ -28,6 +28,17 @@ pub(super) async fn ask<T: DeserializeOwned>(
     transport: &Transport,
     request: &Request,
 ) -> Result<T> {
+    Ok(ask_and_look(transport, request).await?.0)
+}
+
+/// The header by which VictoriaMetrics is known, for it says little of its build.
+const VICTORIA_HEADER: &str = "x-server-hostname";
+
+/// Asks, reads the `data` of the answer, and says whether it came from VictoriaMetrics.
+pub(super) async fn ask_and_look<T: DeserializeOwned>(
+    transport: &Transport,
+    request: &Request,
+) -> Result<(T, bool)> {
     let mut received = transport.send(request).await?;
     let status = received.status();
     if !matches!(status, 200..=299 | 400 | 422 | 503) {
@@ -57,7 +68,8 @@ pub(super) async fn ask<T: DeserializeOwned>(
     }
     let length = body.len() as u64;
     let missing = || malformed(length, "no \"data\" in the answer".to_owned());
-    envelope.data.ok_or_else(missing)
+    let data = envelope.data.ok_or_else(missing)?;
+    Ok((data, received.headers().contains_key(VICTORIA_HEADER)))
 }
 
 /// Where in `body` the line and column of `error` are.

@@ -258,20 +258,23 @@ impl Engine for RemoteEngine {
             };
             let took = started.elapsed();
             // Without a time parameter the server evaluates at its own now.
-            let skew_ms = match (answer.result, context.now_ms) {
-                (QueryResult::Scalar(sample), Some(now)) => {
-                    let half = i64::try_from(took.as_millis() / 2).unwrap_or_default();
-                    Some(sample.time.saturating_sub(now).saturating_sub(half))
-                }
+            let server_time = match answer.result {
+                QueryResult::Scalar(sample) => Some(sample.time),
+                // VictoriaMetrics has no scalars.
+                QueryResult::Vector(samples) => samples.first().map(|s| s.sample.time),
                 _ => None,
             };
+            let skew_ms = server_time.zip(context.now_ms).map(|(time, now)| {
+                let half = i64::try_from(took.as_millis() / 2).unwrap_or_default();
+                time.saturating_sub(now).saturating_sub(half)
+            });
             let mut build = self.request("api/v1/status/buildinfo", String::new(), context);
             build.method = Some(Method::Get);
             // A server without this path is healthy all the same.
-            let asked = lookups::ask(&self.transport, &build);
-            if let Ok(build) = self.within(deadline, asked).await {
+            let asked = lookups::ask_and_look(&self.transport, &build);
+            if let Ok((build, is_victoria)) = self.within(deadline, asked).await {
                 let mut known = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
-                *known = Some(diagnosis::facts(&build));
+                *known = Some(diagnosis::facts(&build, is_victoria));
             }
             diagnosis::of_success(&self.transport, Some(&self.server()), took, skew_ms)
         })

@@ -154,7 +154,8 @@ pub enum Compression {
 /// What happens when an answer reaches a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum AtBound {
-    /// The answer carries the whole series that arrived, with a warning that says so.
+    /// The answer carries the samples that arrived, with a warning that says so; of the last
+    /// series some may be missing.
     #[default]
     Partial,
     /// The query fails. Alert rules always get this, for a rule must not judge by half the data.

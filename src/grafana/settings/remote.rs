@@ -96,9 +96,11 @@ fn headers(keys: &Keys<'_>) -> Result<Vec<(String, series::Secret)>, SettingsErr
     let mut headers = Vec::new();
     let mut missing = 0;
     for number in 1.. {
-        let name = keys
-            .text(&format!("httpHeaderName{number}"))?
-            .unwrap_or_default();
+        let key = format!("httpHeaderName{number}");
+        let name = keys.text(&key)?.unwrap_or_default();
+        if !name.is_empty() && http::HeaderName::from_bytes(name.as_bytes()).is_err() {
+            return Err(wrong(&key, name, "the name of an HTTP header"));
+        }
         if name.is_empty() {
             missing += 1;
             if missing > HEADER_GAP {

@@ -68,7 +68,6 @@ impl Channel for LiveQuery {
             expr: resolved.expr,
             ticks,
             context: Context::default(),
-            schema: None,
         };
         Ok(Box::pin(stream::unfold(state, |mut running| async {
             let packet = running.next_packet().await;
@@ -83,66 +82,57 @@ struct Running {
     expr: String,
     ticks: tokio::time::Interval,
     context: Context,
-    /// The series of the last packet that carried a schema.
-    schema: Option<Vec<Labels>>,
 }
 
 impl Running {
     async fn next_packet(&mut self) -> Result<Bytes, Status> {
-        loop {
-            self.ticks.tick().await;
-            let time_ms = (self.now)().as_millisecond();
-            let query = InstantQuery {
-                expr: self.expr.clone(),
-                time_ms,
-            };
-            let answer = self
-                .instance
-                .engine
-                .instant(&query, &self.context)
-                .await
-                .map_err(|error| Status::unavailable(error.to_string()))?;
-            let mut samples = match answer.result {
-                QueryResult::Vector(samples) => samples,
-                QueryResult::Scalar(sample) => {
-                    vec![InstantSample {
-                        labels: Labels::empty(),
-                        sample,
-                    }]
-                }
-                QueryResult::Matrix(_) | QueryResult::String { .. } => {
-                    return Err(Status::invalid_argument(
-                        "a live query needs numbers at one time: an instant vector or a scalar",
-                    ));
-                }
-            };
-            samples.truncate(MAX_SERIES);
-            samples.sort_by(|a, b| a.labels.cmp(&b.labels));
-            if !samples.is_empty() || self.schema.is_some() {
-                return Ok(self.packet(time_ms, &samples));
+        self.ticks.tick().await;
+        let time_ms = (self.now)().as_millisecond();
+        let query = InstantQuery {
+            expr: self.expr.clone(),
+            time_ms,
+        };
+        let answer = self
+            .instance
+            .engine
+            .instant(&query, &self.context)
+            .await
+            .map_err(|error| Status::unavailable(error.to_string()))?;
+        let mut samples = match answer.result {
+            QueryResult::Vector(samples) => samples,
+            QueryResult::Scalar(sample) => {
+                vec![InstantSample {
+                    labels: Labels::empty(),
+                    sample,
+                }]
             }
-        }
+            QueryResult::Matrix(_) | QueryResult::String { .. } => {
+                return Err(Status::invalid_argument(
+                    "a live query needs numbers at one time: an instant vector or a scalar",
+                ));
+            }
+        };
+        samples.truncate(MAX_SERIES);
+        samples.sort_by(|a, b| a.labels.cmp(&b.labels));
+        Ok(packet(time_ms, &samples))
     }
+}
 
-    /// A JSON frame in wide form; the schema goes along when the series are others than before.
-    fn packet(&mut self, time_ms: i64, samples: &[InstantSample]) -> Bytes {
-        let mut values = vec![json!([time_ms])];
-        let mut entities = vec![Value::Null];
-        for InstantSample { sample, .. } in samples {
-            values.push(json!([sample.value.is_finite().then_some(sample.value)]));
-            entities.push(entity(sample.value));
-        }
-        let mut packet = json!({ "data": { "values": values } });
-        if entities.iter().any(|entity| !entity.is_null()) {
-            packet["data"]["entities"] = entities.into();
-        }
-        let series: Vec<Labels> = samples.iter().map(|sample| sample.labels.clone()).collect();
-        if self.schema.as_ref() != Some(&series) {
-            packet["schema"] = schema(&series);
-            self.schema = Some(series);
-        }
-        packet.to_string().into()
+/// A JSON frame in wide form.
+fn packet(time_ms: i64, samples: &[InstantSample]) -> Bytes {
+    let mut values = vec![json!([time_ms])];
+    let mut entities = vec![Value::Null];
+    for InstantSample { sample, .. } in samples {
+        values.push(json!([sample.value.is_finite().then_some(sample.value)]));
+        entities.push(entity(sample.value));
     }
+    let mut packet = json!({ "data": { "values": values } });
+    if entities.iter().any(|entity| !entity.is_null()) {
+        packet["data"]["entities"] = entities.into();
+    }
+    // With every packet: whoever subscribes later knows nothing of those before.
+    packet["schema"] = schema(samples);
+    packet.to_string().into()
 }
 
 /// JSON has no NaN: Grafana's JSON frames list the rows of such values beside the nulls.
@@ -158,9 +148,9 @@ fn entity(value: f64) -> Value {
     }
 }
 
-fn schema(series: &[Labels]) -> Value {
+fn schema(samples: &[InstantSample]) -> Value {
     let time = json!({ "name": "Time", "type": "time", "typeInfo": { "frame": "time.Time" } });
-    let value = |labels: &Labels| {
+    let value = |InstantSample { labels, .. }: &InstantSample| {
         json!({
             "name": labels.metric_name().unwrap_or("Value"),
             "type": "number",
@@ -169,7 +159,7 @@ fn schema(series: &[Labels]) -> Value {
         })
     };
     let fields: Vec<Value> = std::iter::once(time)
-        .chain(series.iter().map(value))
+        .chain(samples.iter().map(value))
         .collect();
     json!({ "fields": fields })
 }

@@ -395,13 +395,11 @@ impl<'a> Pairing<'a> {
     }
 
     /// What stands in for a missing series: of the side `one` first.
+    ///
+    /// With `group_right` Prometheus turns the sides around before it looks at the values to
+    /// fill in, so that `fill_left` always fills the side with many.
     fn fills(&self) -> (Option<f64>, Option<f64>) {
-        let fill = self.matching.fill;
-        if self.swapped {
-            (fill.left, fill.right)
-        } else {
-            (fill.right, fill.left)
-        }
+        (self.matching.fill.right, self.matching.fill.left)
     }
 
     fn run(self) -> Result<Vector> {

@@ -6,6 +6,7 @@ use super::window::{Samples, WindowRows};
 use crate::arithmetic::{kahan, quantile};
 use crate::functions::FunctionId;
 use crate::syntax::Extension;
+use std::collections::VecDeque;
 
 /// The numbers of a window; at least one.
 #[derive(Clone, Copy)]
@@ -64,6 +65,35 @@ fn fold_lanes(values: &[f64], choose: impl Fn(f64, f64) -> f64) -> f64 {
         result = choose(result, *value);
     }
     result
+}
+
+/// The extreme of each window in one pass: those samples wait in a queue that no later one beats,
+/// so that each sample is put in and taken out once, however long windows are. `beats` is strict,
+/// which lets the first of equals stand, as looking at each window anew does.
+pub(crate) fn sliding(samples: &Samples<'_>, out: &mut [f64], beats: impl Fn(f64, f64) -> bool) {
+    let values = samples.values;
+    let mut waiting: VecDeque<usize> = VecDeque::new();
+    let mut next = 0;
+    for (step, cell) in out.iter_mut().enumerate() {
+        let (low, high) = samples.window(step);
+        while next < high {
+            while waiting
+                .back()
+                .is_some_and(|last| beats(values[next], values[*last]))
+            {
+                waiting.pop_back();
+            }
+            waiting.push_back(next);
+            next += 1;
+        }
+        while waiting.front().is_some_and(|first| *first < low) {
+            waiting.pop_front();
+        }
+        *cell = match waiting.front() {
+            Some(first) if low < high => values[*first],
+            _ => ABSENT,
+        };
+    }
 }
 
 pub(crate) fn sum(values: &[f64]) -> f64 {

@@ -431,7 +431,8 @@ fn instant(window: &Window<'_>, rate: bool) -> Found {
             if rate && (gauge(a) || gauge(b)) {
                 window.notices.not_counter(window.metric, window.span);
             }
-            if !rate && !(gauge(a) && gauge(b)) {
+            let gauges = gauge(a) && gauge(b);
+            if !rate && !gauges {
                 window.notices.not_gauge(window.metric, window.span);
             }
             let mut result = (*b).clone();

@@ -7,6 +7,7 @@ mod classic;
 mod edges;
 mod elementwise;
 mod functions;
+mod leaves;
 mod mixed;
 mod ranking;
 mod relabel;
@@ -19,19 +20,17 @@ use crate::error::{Error, Result};
 use crate::functions::FunctionId;
 use crate::limits::Limits;
 use crate::notices::Notices;
-use crate::plan::{Node, NodeId, Plan, Selector, Steps, Windowed};
+use crate::plan::{Node, NodeId, Plan, Steps};
 use crate::span::Span;
-use crate::syntax::{AggregateOp, Extension, Text, ValueType};
+use crate::syntax::{AggregateOp, Text, ValueType};
 use classic::{Places, Question};
-use edges::Windows;
 use elementwise::{MapRows, Operation, date_part};
 use rows::{Rows, Scratch, VectorRows};
-use series::{Histogram, Interrupt, Labels, SeriesSet, SeriesSource, is_stale};
+use series::{Histogram, Interrupt, Labels, SeriesSet, SeriesSource};
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use vector::{ABSENT, Budget, Head, Scalars, Vector, is_present};
-use window::{Feed, SelectRows, WindowRows, with_samples};
 
 /// One evaluation of a plan.
 pub(crate) struct Evaluator<'a> {
@@ -361,20 +360,14 @@ impl Evaluator<'_> {
             Node::Info {
                 inner,
                 matchers,
-                selection,
+                selector,
             } => {
                 let base = self.vector(*inner, steps)?;
-                let selector = Selector {
-                    selection: *selection,
-                    at: None,
-                    offset: 0,
-                    extension: None,
-                };
-                let info = self.select(&selector, steps, false);
+                let info = self.select(selector, steps, false);
                 let info = self.materialise(info.as_ref(), steps.count)?;
-                let times = self.select(&selector, steps, true);
+                let times = self.select(selector, steps, true);
                 let times = self.materialise(times.as_ref(), steps.count)?;
-                let names = &self.plan.selections[*selection].matchers;
+                let names = &self.plan.selections[selector.selection].matchers;
                 self.info(&base, &info, &times, matchers, names, steps)?
             }
             Node::Function {
@@ -587,108 +580,6 @@ impl Evaluator<'_> {
         })
     }
 
-    fn select(&self, selector: &Selector, steps: &Steps, times: bool) -> Box<dyn Rows + '_> {
-        let set = Arc::clone(&self.sets[selector.selection]);
-        let mut windows = Windows::new(steps, selector.at, selector.offset, self.lookback);
-        let smoothed = selector.extension == Some(Extension::Smoothed);
-        if smoothed {
-            windows.ahead = self.lookback;
-        }
-        Box::new(SelectRows {
-            feed: Feed::from_set(set, windows),
-            windows,
-            times,
-            smoothed,
-        })
-    }
-
-    /// The samples that a range function reads, and its windows over them; `None` where there
-    /// can be none.
-    fn feed(
-        &self,
-        over: &Windowed,
-        steps: &Steps,
-    ) -> Result<Option<(Feed, Windows, Option<Extension>)>> {
-        match over {
-            Windowed::Samples { selector, range } => {
-                let length = match selector.extension {
-                    None => *range,
-                    Some(_) => range.saturating_add(self.lookback),
-                };
-                let mut windows = Windows::new(steps, selector.at, selector.offset, length);
-                if selector.extension == Some(Extension::Smoothed) {
-                    windows.ahead = self.lookback;
-                }
-                let set = Arc::clone(&self.sets[selector.selection]);
-                Ok(Some((
-                    Feed::from_set(set, windows),
-                    windows,
-                    selector.extension,
-                )))
-            }
-            Windowed::Subquery {
-                inner,
-                steps: subquery,
-            } => {
-                let Some(inner_steps) = subquery.inner(steps) else {
-                    return Ok(None);
-                };
-                // The grid of times itself takes room, even where no series has any.
-                let _held = self.budget.reserve(1, inner_steps.count)?;
-                let vector = self.vector(*inner, &inner_steps)?;
-                let windows = Windows::new(steps, subquery.at, subquery.offset, subquery.range);
-                Ok(Some((
-                    Feed::from_grid(vector, inner_steps, &windows),
-                    windows,
-                    None,
-                )))
-            }
-        }
-    }
-
-    fn window(
-        &self,
-        function: FunctionId,
-        over: &Windowed,
-        parameters: &[NodeId],
-        (span, parameter_span): (Span, Span),
-        steps: &Steps,
-    ) -> Result<Box<dyn Rows + '_>> {
-        let parameters = parameters
-            .iter()
-            .map(|node| self.scalars(*node, steps))
-            .collect::<Result<Vec<_>>>()?;
-        let Some((feed, windows, extension)) = self.feed(over, steps)? else {
-            return Ok(Box::new(VectorRows(Arc::new(Vector::empty(steps.count)))));
-        };
-        if feed.len() > 0 {
-            match function {
-                FunctionId::QuantileOverTime => {
-                    for step in 0..steps.count {
-                        let q = parameters[0].get(step);
-                        if !(0.0..=1.0).contains(&q) {
-                            self.notices.invalid_quantile(q, parameter_span);
-                        }
-                    }
-                }
-                FunctionId::DoubleExponentialSmoothing => {
-                    check_smoothing(&parameters, steps.count)?;
-                }
-                _ => {}
-            }
-        }
-        Ok(Box::new(WindowRows {
-            evaluator: self,
-            feed,
-            windows,
-            steps: *steps,
-            function,
-            parameters,
-            extension,
-            span,
-        }))
-    }
-
     /// One number per step.
     pub(crate) fn scalars(&self, node: NodeId, steps: &Steps) -> Result<Scalars> {
         let each = |value: &dyn Fn(usize) -> f64| -> Result<Scalars> {
@@ -753,58 +644,6 @@ impl Evaluator<'_> {
         Ok(Scalars::Each(Arc::new(result)))
     }
 
-    /// The samples of a range vector, for an instant query that asks for them as they are.
-    pub(crate) fn range(&self, over: &Windowed, steps: &Steps) -> Result<Vec<RangeRow>> {
-        let Some((feed, windows, extension)) = self.feed(over, steps)? else {
-            return Ok(Vec::new());
-        };
-        if extension.is_some() {
-            return Err(Error::Unsupported(
-                "an anchored or smoothed range without a function",
-            ));
-        }
-        let mut rows = Vec::new();
-        let mut scratch = Scratch::default();
-        let mut reservations = Vec::new();
-        for row in 0..feed.len() {
-            self.interrupt.check()?;
-            let taken = with_samples(
-                &feed,
-                row,
-                &windows,
-                false,
-                &mut scratch,
-                |samples, _, _| {
-                    let (low, high) = samples.window(0);
-                    (low < high).then(|| {
-                        (
-                            samples.times[low..high].to_vec(),
-                            samples.values[low..high].to_vec(),
-                        )
-                    })
-                },
-            )?;
-            let Some((times, values)) = taken else {
-                continue;
-            };
-            reservations.push(self.budget.reserve(1, values.len())?);
-            debug_assert!(values.iter().all(|value| !is_stale(*value)));
-            let head = feed.head(row);
-            let labels = if head.drop_name {
-                aggregate::without_metadata(&head.labels)
-            } else {
-                head.labels
-            };
-            rows.push(RangeRow {
-                labels,
-                times,
-                values,
-            });
-        }
-        self.count_samples(&mut scratch);
-        Ok(rows)
-    }
-
     /// What could not be read, in the source's words.
     pub(crate) fn source_warnings(&self) -> Vec<String> {
         let mut warnings: Vec<String> = self.sets.iter().flat_map(|set| set.warnings()).collect();
@@ -812,16 +651,4 @@ impl Evaluator<'_> {
         warnings.dedup();
         warnings
     }
-}
-
-fn check_smoothing(parameters: &[Scalars], steps: usize) -> Result<()> {
-    for step in 0..steps {
-        for (index, (name, short)) in [("smoothing", "sf"), ("trend", "tf")].iter().enumerate() {
-            let value = parameters[index].get(step);
-            if value <= 0.0 || value >= 1.0 {
-                return Err(Error::SmoothingFactor { name, short, value });
-            }
-        }
-    }
-    Ok(())
 }

@@ -49,7 +49,8 @@ impl Best {
         } else {
             top > new.value
         };
-        if !better && !(top.is_nan() && !new.value.is_nan()) {
+        let number_for_nan = top.is_nan() && !new.value.is_nan();
+        if !(better || number_for_nan) {
             return;
         }
         self.heap[0] = new;

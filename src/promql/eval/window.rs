@@ -12,7 +12,7 @@ use crate::functions::FunctionId;
 use crate::plan::Steps;
 use crate::span::Span;
 use crate::syntax::Extension;
-use series::{Extras, Histogram, SeriesSet, is_stale};
+use series::{Extras, Histogram, Interrupt, SeriesSet, is_stale};
 use std::sync::Arc;
 
 /// Where the samples under the windows come from.
@@ -21,6 +21,7 @@ pub(crate) enum Feed {
     Set {
         set: Arc<dyn SeriesSet>,
         edges: EdgesByTimeline,
+        extras: bool,
     },
     /// The values of a subquery, which all stand on the same steps.
     Grid {
@@ -33,7 +34,8 @@ pub(crate) enum Feed {
 impl Feed {
     pub(crate) fn from_set(set: Arc<dyn SeriesSet>, windows: Windows) -> Self {
         let edges = EdgesByTimeline::new(set.as_ref(), windows);
-        Self::Set { set, edges }
+        let extras = set.has_extras();
+        Self::Set { set, edges, extras }
     }
 
     pub(crate) fn from_grid(vector: Arc<Vector>, steps: Steps, windows: &Windows) -> Self {
@@ -90,6 +92,14 @@ pub(crate) struct Samples<'a> {
 }
 
 impl Samples<'_> {
+    /// Whether each row of the timeline has a value of the series.
+    fn is_whole_timeline(&self) -> bool {
+        self.base == 0
+            && self
+                .shared
+                .is_some_and(|edges| edges.times.len() == self.values.len())
+    }
+
     /// The samples of a step's window: the first, and the one behind the last.
     #[inline(always)]
     pub(crate) fn window(&self, step: usize) -> (usize, usize) {
@@ -124,10 +134,14 @@ pub(crate) fn with_samples<R>(
     } = scratch;
     extras.clear();
     match feed {
-        Feed::Set { set, edges } => {
+        Feed::Set {
+            set,
+            edges,
+            extras: has_extras,
+        } => {
             set.read(row, columns)?;
             *samples += columns.values.len() as u64;
-            if set.has_extras() {
+            if *has_extras {
                 set.read_extras(row, extras)?;
             }
             let no_nan = columns
@@ -397,6 +411,8 @@ pub(crate) struct WindowRows<'e> {
     pub(crate) extension: Option<Extension>,
     /// Where the range argument stands.
     pub(crate) span: Span,
+    /// The metric that was last said to be no counter.
+    pub(crate) last_hint: std::sync::Mutex<String>,
 }
 
 impl WindowRows<'_> {
@@ -449,9 +465,11 @@ impl Rows for WindowRows<'_> {
                 Ok(())
             },
         )??;
+        // A loop over long windows ends early when it should.
+        self.evaluator.interrupt.check()?;
         let any = !histograms.is_empty() || any_present(out);
         if any && matches!(self.function, FunctionId::Rate | FunctionId::Increase) {
-            self.hint_at_gauges(row, out);
+            self.hint_at_gauges(row);
         }
         Ok(any)
     }
@@ -462,7 +480,8 @@ impl Rows for WindowRows<'_> {
 }
 
 impl WindowRows<'_> {
-    fn hint_at_gauges(&self, row: usize, out: &[f64]) {
+    /// Says so when a metric's name is no counter's.
+    fn hint_at_gauges(&self, row: usize) {
         let head = self.feed.head(row);
         let Some(name) = head.labels.metric_name() else {
             return;
@@ -470,34 +489,50 @@ impl WindowRows<'_> {
         let counter = ["_total", "_sum", "_count", "_bucket"]
             .iter()
             .any(|suffix| name.ends_with(suffix));
-        if !counter && any_present(out) {
+        if counter {
+            return;
+        }
+        // Most often all series have one name, which then needs to be said once only.
+        let mut last = self
+            .last_hint
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if *last != name {
+            name.clone_into(&mut last);
             self.evaluator.notices.possible_non_counter(name, self.span);
         }
     }
 
     fn floats(&self, samples: &Samples<'_>, sorted: &mut Vec<f64>, out: &mut [f64]) {
         use FunctionId as F;
+        let stop = self.evaluator.interrupt;
         match self.function {
             F::Rate => self.rate(samples, true, true, out),
             F::Increase => self.rate(samples, true, false, out),
             F::Delta => self.rate(samples, false, false, out),
+            F::MaxOverTime if samples.no_nan && overlap(samples) => {
+                functions::sliding(samples, out, |new, known| new > known);
+            }
+            F::MinOverTime if samples.no_nan && overlap(samples) => {
+                functions::sliding(samples, out, |new, known| new < known);
+            }
             F::MaxOverTime if samples.no_nan => {
-                each(samples, out, |w| functions::max_without_nan(w.values));
+                each(stop, samples, out, |w| functions::max_without_nan(w.values));
             }
             F::MinOverTime if samples.no_nan => {
-                each(samples, out, |w| functions::min_without_nan(w.values));
+                each(stop, samples, out, |w| functions::min_without_nan(w.values));
             }
-            F::MaxOverTime => each(samples, out, |w| functions::max(w.values)),
-            F::MinOverTime => each(samples, out, |w| functions::min(w.values)),
-            F::SumOverTime => each(samples, out, |w| functions::sum(w.values)),
-            F::AvgOverTime => each(samples, out, |w| functions::average(w.values)),
-            F::CountOverTime => each(samples, out, |w| w.values.len() as f64),
-            F::PresentOverTime => each(samples, out, |_| 1.0),
-            F::LastOverTime => each(samples, out, |w| w.values[w.values.len() - 1]),
+            F::MaxOverTime => each(stop, samples, out, |w| functions::max(w.values)),
+            F::MinOverTime => each(stop, samples, out, |w| functions::min(w.values)),
+            F::SumOverTime => each(stop, samples, out, |w| functions::sum(w.values)),
+            F::AvgOverTime => each(stop, samples, out, |w| functions::average(w.values)),
+            F::CountOverTime => each(stop, samples, out, |w| w.values.len() as f64),
+            F::PresentOverTime => each(stop, samples, out, |_| 1.0),
+            F::LastOverTime => each(stop, samples, out, |w| w.values[w.values.len() - 1]),
             _ => {
                 for (step, cell) in out.iter_mut().enumerate() {
                     let (low, high) = samples.window(step);
-                    *cell = if low >= high {
+                    *cell = if low >= high || (high - low > LONG && stop.check().is_err()) {
                         ABSENT
                     } else {
                         let window = WindowFloats {
@@ -521,10 +556,19 @@ impl WindowRows<'_> {
         } else {
             Vec::new()
         };
-        let mut first_restart = 0;
         let shared = samples
             .shared
             .map(|edges| (edges, edges.rate_times(&self.windows, per_second)));
+        // Most series have every sample of their timeline and no restart: nothing but the first
+        // and the last value of each window is looked at then.
+        if let Some((edges, rates)) = shared
+            && samples.is_whole_timeline()
+            && restarts.is_empty()
+        {
+            rate_of_whole(samples, edges, rates, counter, per_seconds, out);
+            return;
+        }
+        let mut first_restart = 0;
         for (step, cell) in out.iter_mut().enumerate() {
             let (low, high) = samples.window(step);
             if high < low + 2 {
@@ -584,6 +628,49 @@ impl WindowRows<'_> {
     }
 }
 
+/// `rate` of a series without restarts that has all samples of its timeline.
+fn rate_of_whole(
+    samples: &Samples<'_>,
+    edges: &super::edges::Edges,
+    rates: &super::edges::RateTimes,
+    counter: bool,
+    per_seconds: Option<f64>,
+    out: &mut [f64],
+) {
+    let values = samples.values;
+    let windows = edges.low.iter().zip(&edges.high);
+    let figures = rates
+        .sampled
+        .iter()
+        .zip(&rates.to_start)
+        .zip(rates.to_end.iter().zip(&rates.factor));
+    for ((cell, (low, high)), ((sampled, to_start), (to_end, factor))) in
+        out.iter_mut().zip(windows).zip(figures)
+    {
+        let (low, high) = (*low as usize, *high as usize);
+        if high < low + 2 {
+            *cell = ABSENT;
+            continue;
+        }
+        let first = values[low];
+        let increase = values[high - 1] - first;
+        *cell = increase * factor;
+        let limited = counter
+            && increase > 0.0
+            && first >= 0.0
+            && sampled * first <= to_start * increase * 1.000_000_1;
+        if limited {
+            let part = Extrapolation {
+                sampled: *sampled,
+                to_start: *to_start,
+                to_end: *to_end,
+            };
+            let to_zero = sampled * (first / increase);
+            *cell = increase * part.factor(smaller(to_zero, *to_start), per_seconds);
+        }
+    }
+}
+
 /// The first where it is smaller, and the second otherwise, NaN included.
 #[inline(always)]
 pub(crate) fn smaller(to_zero: f64, to_start: f64) -> f64 {
@@ -604,11 +691,32 @@ pub(crate) fn restarts(values: &[f64]) -> Vec<u32> {
         .collect()
 }
 
+/// Before a window of more samples than this is looked at, it is asked whether to go on: a single
+/// series may have thousands of such windows.
+const LONG: usize = 2_048;
+
+/// Whether the windows overlap so much that sliding is cheaper than looking at each anew.
+fn overlap(samples: &Samples<'_>) -> bool {
+    const WORTH_SLIDING: usize = 24;
+    let looked_at: usize = samples
+        .low
+        .iter()
+        .zip(samples.high)
+        .map(|(low, high)| (high - low.min(high)) as usize)
+        .sum();
+    looked_at > samples.values.len().saturating_mul(WORTH_SLIDING)
+}
+
 #[inline(always)]
-fn each(samples: &Samples<'_>, out: &mut [f64], function: impl Fn(WindowFloats<'_>) -> f64) {
+fn each(
+    stop: &Interrupt,
+    samples: &Samples<'_>,
+    out: &mut [f64],
+    function: impl Fn(WindowFloats<'_>) -> f64,
+) {
     for (step, cell) in out.iter_mut().enumerate() {
         let (low, high) = samples.window(step);
-        *cell = if low >= high {
+        *cell = if low >= high || (high - low > LONG && stop.check().is_err()) {
             ABSENT
         } else {
             function(WindowFloats {
@@ -616,5 +724,48 @@ fn each(samples: &Samples<'_>, out: &mut [f64], function: impl Fn(WindowFloats<'
                 values: &samples.values[low..high],
             })
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::edges::Edges;
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn sliding_finds_what_each_window_anew_finds(
+            values in prop::collection::vec(-3i8..3, 1..80),
+            step in 0i64..30,
+            length in 1i64..300,
+        ) {
+            // Both zeros, to see that the first of equals stands.
+            let values: Vec<f64> = values
+                .iter()
+                .map(|v| if *v == -1 { -0.0 } else { f64::from(*v) })
+                .collect();
+            let windows = Windows { first: -20, step, count: 40, length, ahead: 0 };
+            let mut edges = Edges {
+                times: (0..values.len() as i64).map(|i| i * 10).collect(),
+                ..Edges::default()
+            };
+            edges.find(&windows);
+            let samples = Samples {
+                times: &edges.times,
+                values: &values,
+                low: &edges.low,
+                high: &edges.high,
+                base: 0,
+                never_decreases: false,
+                no_nan: true,
+                shared: None,
+            };
+            let (mut slid, mut anew) = (vec![0.0; 40], vec![0.0; 40]);
+            functions::sliding(&samples, &mut slid, |new, known| new > known);
+            each(&Interrupt::new(), &samples, &mut anew, |w| functions::max(w.values));
+            let bits = |cells: &[f64]| cells.iter().map(|c| c.to_bits()).collect::<Vec<_>>();
+            prop_assert_eq!(bits(&slid), bits(&anew));
+        }
     }
 }

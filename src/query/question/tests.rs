@@ -110,11 +110,11 @@ fn points_decide_the_step_of_long_ranges() {
 }
 
 #[test]
-fn the_factor_multiplies_the_step_alone() {
+fn the_factor_multiplies_the_step_and_the_interval_macro() {
     let text = "$__interval $__interval_ms $__rate_interval";
     let change = |q: &mut Question| q.interval_factor = 10;
     assert_eq!(step(change, HOUR), 150 * SECOND);
-    assert_eq!(expr(text, change, HOUR), "15s 15000 1m0s");
+    assert_eq!(expr(text, change, HOUR), "2m 150000 1m0s");
     for nothing in [0, 1, -3] {
         assert_eq!(step(|q| q.interval_factor = nothing, HOUR), 15 * SECOND);
     }

@@ -63,6 +63,19 @@ async fn a_page_is_asked_for_as_prometheus_asks() {
 }
 
 #[tokio::test]
+async fn a_servers_own_page_is_known_by_its_build() {
+    let text = "# TYPE prometheus_build_info gauge\nprometheus_build_info{version=\"3\"} 1\n";
+    let app = App::start(move |_| page(text)).await;
+    let got = fetch(json!(app.url())).await.unwrap();
+    assert_eq!(got.prometheus_server(), Some("Prometheus"));
+    let app = App::start(|_| page("my_prometheus_build_info{} 1\n")).await;
+    assert_eq!(
+        fetch(json!(app.url())).await.unwrap().prometheus_server(),
+        None
+    );
+}
+
+#[tokio::test]
 async fn connections_are_kept_and_made_anew_when_the_app_closed_them() {
     let count = AtomicUsize::new(0);
     let app = App::start(move |_| match count.fetch_add(1, Ordering::SeqCst) {

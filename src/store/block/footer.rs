@@ -26,7 +26,14 @@ pub(crate) enum SectionKind {
     Records = 5,
 }
 
-/// Where a section stands. One kind may stand twice, as a copy.
+impl SectionKind {
+    /// The kind of the section that holds this one's parity.
+    pub(crate) fn parity(self) -> u8 {
+        self as u8 | 0x80
+    }
+}
+
+/// Where a section stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Section {
     pub(crate) kind: u8,

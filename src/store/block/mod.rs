@@ -2,6 +2,7 @@
 
 mod footer;
 mod index;
+mod parity;
 mod writer;
 
 pub(crate) use footer::{BlockUse, Footer, SectionKind};
@@ -14,7 +15,8 @@ use crate::error::{Result, StoreError};
 use crate::format::{FileKind, HEADER_LEN, Header};
 use crate::matching::LabelIndex;
 use crate::select::SetBuilder;
-use footer::FOOTER_WINDOW;
+use footer::{FOOTER_WINDOW, Section};
+use parity::mend;
 use series::Labels;
 use std::collections::HashMap;
 use std::io;
@@ -131,26 +133,43 @@ impl Block {
         Ok(index)
     }
 
-    /// Reads a section or its copy.
+    /// Reads a section, mended where that is needed and can be done.
     pub(crate) fn section(&self, kind: SectionKind) -> Result<Vec<u8>> {
-        for section in &self.footer.sections {
-            let inside = section.offset.checked_add(section.len);
-            if section.kind != kind as u8 || inside.is_none_or(|end| end > self.len) {
-                continue;
+        let damaged =
+            || StoreError::corrupt(&self.path, format!("{kind:?} of its index are damaged"));
+        let section = self.find_section(kind as u8).ok_or_else(damaged)?;
+        let mut bytes = vec![0; section.len as usize];
+        // Bytes that the disk does not give up may be few enough to be mended.
+        let mut read = self.file.read_at(section.offset, &mut bytes);
+        for (at, part) in bytes.chunks_mut(4096).enumerate() {
+            if read.is_ok() {
+                break;
             }
-            let mut bytes = vec![0; section.len as usize];
-            self.file
-                .read_at(section.offset, &mut bytes)
-                .map_err(StoreError::io("read", &self.path))?;
-            if crc32c::crc32c(&bytes) == section.crc {
+            let offset = section.offset + at as u64 * 4096;
+            if self.file.read_at(offset, part).is_err() {
+                part.fill(0);
+            }
+        }
+        if read.is_ok() && crc32c::crc32c(&bytes) == section.crc {
+            return Ok(bytes);
+        }
+        self.found_damage();
+        if let Some(parity) = self.find_section(kind.parity()) {
+            let mut sums = vec![0; parity.len as usize];
+            read = self.file.read_at(parity.offset, &mut sums);
+            if read.is_ok() && mend(&mut bytes, &sums) && crc32c::crc32c(&bytes) == section.crc {
                 return Ok(bytes);
             }
-            self.found_damage();
         }
-        Err(StoreError::corrupt(
-            &self.path,
-            format!("its index is damaged ({kind:?})"),
-        ))
+        Err(damaged())
+    }
+
+    fn find_section(&self, kind: u8) -> Option<&Section> {
+        let inside = |section: &&Section| {
+            let end = section.offset.checked_add(section.len);
+            section.kind == kind && end.is_some_and(|end| end <= self.len)
+        };
+        self.footer.sections.iter().find(inside)
     }
 
     /// The times of a timeline.
@@ -248,9 +267,7 @@ impl Block {
                     if track.offset.saturating_add(bytes) > self.len {
                         failed = Some(StoreError::corrupt(&self.path, "chunks lie outside"));
                     } else if let Some((node, wanted)) = node {
-                        let runs = track.runs.iter().copied();
-                        let (offset, lens) = (track.offset, &track.lens);
-                        builder.add_block_track(labels, node, number, runs, &wanted, offset, lens);
+                        builder.add_block_track(labels, node, number, track, &wanted);
                     }
                 })
                 .map_err(malformed)?;

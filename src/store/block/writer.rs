@@ -3,6 +3,7 @@
 
 use super::footer::{BlockUse, Footer, Section, SectionKind};
 use super::index::{PostingLists, TimelineEntry, TrackEntry, put_postings, put_table};
+use super::parity::parity;
 use crate::bytes::put_uvarint;
 use crate::codec::{CHUNK_SAMPLES, Effort, encode_times, encode_values};
 use crate::disk::{Disk, WriteFile};
@@ -185,15 +186,15 @@ impl Writer<'_> {
             (SectionKind::Series, &series_section),
         ];
         for (kind, bytes) in once {
-            sections.push(self.section(kind, bytes)?);
+            sections.push(self.section(kind as u8, bytes)?);
         }
-        sections.push(self.section(SectionKind::Postings, &postings_section)?);
-        // Postings can be made again from the series; the others stand twice.
+        sections.push(self.section(SectionKind::Postings as u8, &postings_section)?);
+        // Postings can be made again from the series; the others from their parity.
         for (kind, bytes) in once {
-            sections.push(self.section(kind, bytes)?);
+            sections.push(self.section(kind.parity(), &parity(bytes))?);
         }
         if !records.is_empty() {
-            sections.push(self.section(SectionKind::Records, &records)?);
+            sections.push(self.section(SectionKind::Records as u8, &records)?);
         }
         let bounds = timelines.iter().zip(&used).filter(|(_, used)| **used > 0);
         let min_time = bounds.clone().map(|(t, _)| t.min_time).min();
@@ -217,9 +218,9 @@ impl Writer<'_> {
         Ok(Some(footer))
     }
 
-    fn section(&mut self, kind: SectionKind, bytes: &[u8]) -> Result<Section> {
+    fn section(&mut self, kind: u8, bytes: &[u8]) -> Result<Section> {
         let section = Section {
-            kind: kind as u8,
+            kind,
             offset: self.at(),
             len: bytes.len() as u64,
             crc: crc32c::crc32c(bytes),

@@ -69,7 +69,7 @@ fn decimals(values: &[f64], integers: &mut [i64], exceptions: &mut Vec<u8>) -> O
             } else {
                 // Adding and taking away 1.5·2⁵² rounds without a call of the mathematics library.
                 let scaled = value * power;
-                (scaled.abs() < ROUNDABLE).then(|| ((scaled + ROUNDER) - ROUNDER) as i64)
+                (scaled.abs() < ROUNDABLE).then_some(((scaled + ROUNDER) - ROUNDER) as i64)
             }
         };
         // An exception repeats the number before it, which costs least.
@@ -200,17 +200,17 @@ fn best_plan(integers: &[i64], scratch: &mut [i64], effort: Effort) -> Plan {
     let slope = integers[n - 1].wrapping_sub(integers[0]) / (n.max(2) as i64 - 1);
     let tilted = |i: usize| integers[i].wrapping_sub(slope.wrapping_mul(i as i64));
     let along = spread((0..n).map(tilted));
-    let margin = match effort {
-        Effort::Quick => 0,
-        // Wider before outliers are cut off, but perhaps not after.
-        Effort::Thorough => 4,
-    };
     for ((_, range), slope) in [(level, 0), (along, slope)] {
         if best.bytes == 0 {
             break;
         }
-        if packed_width(bits_of(range / best.unit)) >= best.width + margin {
-            continue;
+        let whole = packed_width(bits_of(range / best.unit));
+        if whole >= best.width {
+            // With its outliers cut off it might still be narrower.
+            let narrow = |i: usize| integers[i].wrapping_sub(slope.wrapping_mul(i as i64));
+            if effort == Effort::Quick || inner_bits(n, narrow) > best.width {
+                continue;
+            }
         }
         for (i, out) in scratch.iter_mut().enumerate() {
             *out = integers[i].wrapping_sub(slope.wrapping_mul(i as i64));
@@ -261,9 +261,13 @@ fn place_offset(numbers: &mut [i64], n: usize, effort: Effort, prefix: bool) -> 
     // Beyond that range a difference may wrap, and dividing what wrapped is not exact.
     let mut unit = u64::from(range > i64::MAX as u64);
     for number in numbers.iter() {
-        unit = greatest_common_divisor(number.wrapping_sub(low) as u64, unit);
+        let above = number.wrapping_sub(low) as u64;
         if unit == 1 {
             break;
+        }
+        // Mostly the unit is found at once, and then only confirmed.
+        if unit == 0 || !above.is_multiple_of(unit) {
+            unit = greatest_common_divisor(above, unit);
         }
     }
     let unit = unit.max(1);
@@ -276,15 +280,7 @@ fn place_offset(numbers: &mut [i64], n: usize, effort: Effort, prefix: bool) -> 
         return plan;
     }
     if effort == Effort::Quick {
-        // Outliers are few: compare with the range between the second octiles alone.
-        let mut sample: Vec<i64> = numbers
-            .iter()
-            .step_by(numbers.len() / 16)
-            .copied()
-            .collect();
-        sample.sort_unstable();
-        let (a, b) = (sample[1], sample[sample.len() - 2]);
-        let inner = bits_of(b.wrapping_sub(a) as u64 / unit);
+        let inner = inner_bits(numbers.len(), |i| numbers[i] / unit as i64);
         if inner + 4 > plan.width {
             return plan;
         }
@@ -328,6 +324,16 @@ fn place_offset(numbers: &mut [i64], n: usize, effort: Effort, prefix: bool) -> 
         }
     }
     plan
+}
+
+/// The width that most numbers need, judged by a few of them.
+fn inner_bits(n: usize, number: impl Fn(usize) -> i64) -> u32 {
+    let mut sample = [0; 16];
+    for (i, out) in sample.iter_mut().enumerate() {
+        *out = number(i * (n - 1) / 15);
+    }
+    sample.sort_unstable();
+    bits_of(sample[14].wrapping_sub(sample[1]) as u64)
 }
 
 fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {

@@ -81,7 +81,13 @@ pub(crate) struct Packed<'a> {
 
 impl Packed<'_> {
     /// Puts the high bits of wide residuals in.
-    pub(crate) fn patch(&self, residuals: &mut [u64; MAX_CHUNK_SAMPLES]) {
+    pub(crate) fn patch(&self, residuals: &mut [u64]) {
+        if self.patch_bytes == 1 {
+            for (&at, &high) in self.patch_positions.iter().zip(self.patch_highs) {
+                residuals[at as usize] |= u64::from(high) << self.width;
+            }
+            return;
+        }
         for (&at, high) in self
             .patch_positions
             .iter()

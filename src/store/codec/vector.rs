@@ -32,6 +32,7 @@ mod machine {
     use crate::codec::kernel::portable;
     use crate::codec::{MAX_CHUNK_SAMPLES, POWERS, Scale};
     use std::arch::x86_64::*;
+    use std::mem::MaybeUninit;
 
     pub(crate) fn has_avx2() -> bool {
         is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi2")
@@ -141,12 +142,16 @@ mod machine {
             unsafe { finish(packed, out, group) };
             return;
         }
-        let mut residuals = [0u64; MAX_CHUNK_SAMPLES];
+        let mut residuals = [MaybeUninit::<u64>::uninit(); MAX_CHUNK_SAMPLES];
         for g in 0..groups {
             // SAFETY: `n` is at most MAX_CHUNK_SAMPLES, a multiple of eight.
             unsafe { _mm512_storeu_si512(residuals.as_mut_ptr().add(g * 8).cast(), group(g)) };
         }
-        packed.patch(&mut residuals);
+        // SAFETY: all words of all groups were just written.
+        let residuals = unsafe {
+            std::slice::from_raw_parts_mut(residuals.as_mut_ptr().cast::<u64>(), groups * 8)
+        };
+        packed.patch(residuals);
         // SAFETY: the loads stay within `residuals` as above; the rest as promised.
         unsafe {
             finish(packed, out, |g| {

@@ -13,8 +13,9 @@ pub(crate) use postings::Postings;
 pub(crate) use timeline::Timeline;
 pub(crate) use track::{Runs, Track};
 
+use crate::codec::CHUNK_SAMPLES;
 use series::{Labels, Metadata, Sample};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 /// Spellings of one family's metadata that are kept beside each other.
@@ -38,6 +39,10 @@ pub(crate) struct HeadSeries {
     /// Where samples are being added.
     pub(crate) current: Track,
     /// Samples along other timelines.
+    #[expect(
+        clippy::box_collection,
+        reason = "absent in nearly all of very many series"
+    )]
     pub(crate) others: Option<Box<Vec<Track>>>,
     /// Appenders that may write to it.
     pub(crate) holders: u32,
@@ -83,6 +88,8 @@ pub(crate) struct Head {
     targets_by_labels: HashMap<Labels, u32>,
     pub(crate) exemplars: ExemplarRing,
     metadata: BTreeMap<String, Vec<Metadata>>,
+    /// While the log is replayed: how long tails may get.
+    replay_tail: Option<usize>,
     /// Samples added since the process began.
     pub(crate) appended: u64,
     /// Samples added before `late_before` since the last flush.
@@ -307,6 +314,8 @@ impl Head {
     }
 
     fn add(&mut self, id: u32, timeline: u32, row: u32, values: &[f64], last_time: i64) {
+        // Different limits keep the series of a target from sealing in the same scrape.
+        let tail_limit = self.replay_tail.unwrap_or(16 + (id as usize * 5) % 17);
         let Some(series) = self.get_mut(id) else {
             return;
         };
@@ -325,8 +334,6 @@ impl Head {
         if let Some(value) = values.last() {
             series.last = Some((last_time, *value));
         }
-        // Different limits keep the series of a target from sealing in the same scrape.
-        let tail_limit = 16 + (id as usize * 5) % 17;
         series.current.push(row, values, tail_limit);
     }
 
@@ -353,36 +360,37 @@ impl Head {
     }
 
     /// Puts a whole track there, as a checkpoint has it.
-    pub(crate) fn restore_track(&mut self, id: u32, timeline: u32, runs: Runs, values: &[f64]) {
-        let last_row = runs.end().saturating_sub(1);
-        let Some(place) = self.timeline(timeline) else {
+    pub(crate) fn restore_track(&mut self, id: u32, track: Track, last_value: f64) {
+        let Some(timeline) = self.timeline(track.timeline) else {
             return;
         };
         let mut times = Vec::new();
-        place.times_from(last_row, &mut times);
-        let (Some(last_time), Some(last_value)) = (times.first(), values.last()) else {
+        timeline.times_from(track.runs.end().saturating_sub(1), &mut times);
+        let (Some(&last_time), Some(first_time)) = (times.first(), timeline.first_time()) else {
             return;
         };
-        let first_time = place.first_time().unwrap_or(*last_time);
-        self.count(values.len() as u64, first_time, *last_time);
-        let Some(series) = self.get_mut(id) else {
-            return;
-        };
-        if !series.current.is_empty() {
-            let previous = std::mem::take(&mut series.current);
-            series.others.get_or_insert_default().push(previous);
+        let samples = track.runs.iter().map(|(_, len)| u64::from(len)).sum();
+        self.count(samples, first_time, last_time);
+        if let Some(series) = self.get_mut(id) {
+            series.current = track;
+            series.last = Some((last_time, last_value));
         }
-        series.current = Track {
-            timeline,
-            runs,
-            chunks: Vec::new(),
-            tail: values.to_vec(),
-        };
-        if values.len() >= 16 {
-            series.current.seal();
-        }
-        if series.last.is_none_or(|last| last.0 < *last_time) {
-            series.last = Some((*last_time, *last_value));
+    }
+
+    /// Lets tails grow while the log is replayed, so that each value is encoded once.
+    pub(crate) fn begin_replay(&mut self) {
+        // Many series would take too much memory that way.
+        self.replay_tail = (self.len() < 20_000).then_some(CHUNK_SAMPLES);
+    }
+
+    /// Encodes what the replay left.
+    pub(crate) fn end_replay(&mut self) {
+        if self.replay_tail.take().is_some() {
+            for series in self.series.iter_mut().flatten() {
+                if series.current.tail.len() >= 16 {
+                    series.current.seal();
+                }
+            }
         }
     }
 
@@ -395,6 +403,25 @@ impl Head {
             }
         }
         id
+    }
+
+    /// The starts of all ranges of this length, ending at or before `cut`, that have rows.
+    pub(crate) fn ranges_before(&self, cut: i64, range: i64) -> BTreeSet<i64> {
+        let mut starts = BTreeSet::new();
+        let mut times = Vec::new();
+        for timeline in self.timelines.iter().flatten() {
+            if timeline.first_time().is_none_or(|first| first >= cut) {
+                continue;
+            }
+            timeline.read(&mut times);
+            let mut at = 0;
+            while let Some(time) = times.get(at).filter(|time| **time < cut) {
+                let start = time.div_euclid(range) * range;
+                starts.insert(start);
+                at += times[at..].partition_point(|time| *time < start.saturating_add(range));
+            }
+        }
+        starts
     }
 
     /// How many samples before `cut` stand at the front of each track.

@@ -5,6 +5,10 @@ use std::sync::Arc;
 /// one run, which needs no memory of its own.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Runs {
+    #[expect(
+        clippy::box_collection,
+        reason = "absent in nearly all of very many series"
+    )]
     earlier: Option<Box<Vec<(u32, u32)>>>,
     last: (u32, u32),
 }

@@ -1,7 +1,7 @@
 //! Puts a set together from sources.
 
 use super::set::{Node, NodeTimes, Piece, PieceChunks, Set, SetSeries, Span};
-use crate::block::Block;
+use crate::block::{Block, TrackEntry};
 use crate::codec::{CHUNK_SAMPLES, info};
 use crate::head::Track;
 use series::{Labels, TimeRange};
@@ -9,8 +9,9 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-/// Bytes that are read at once, so that neighbouring series cost one read.
-const SPAN_BYTES: u64 = 512 << 10;
+/// Bytes that are read at once, so that neighbouring series cost one read, and yet the spans of
+/// a dozen blocks, which a series passes through, stay in a processor's cache.
+const SPAN_BYTES: u64 = 128 << 10;
 /// A gap of this many bytes between wanted series is read over.
 const SPAN_GAP: u64 = 16 << 10;
 
@@ -214,19 +215,22 @@ impl SetBuilder {
         self.push_piece(labels, node, clipped, skip, chunks);
     }
 
-    /// Adds the rows `wanted` of a series's track in a block. `lens` are the lengths of all its
-    /// chunks, of which the first stands at `offset`.
+    /// Adds the rows `wanted` of a series's track in a block.
     pub(crate) fn add_block_track(
         &mut self,
         labels: &Labels,
         node: u32,
         block: u32,
-        runs: impl Iterator<Item = (u32, u32)>,
+        track: &TrackEntry,
         wanted: &Range<u32>,
-        mut offset: u64,
-        lens: &[u32],
     ) {
-        let clipped = self.clip(runs, wanted);
+        let TrackEntry {
+            mut offset,
+            ref runs,
+            ref lens,
+            ..
+        } = *track;
+        let clipped = self.clip(runs.iter().copied(), wanted);
         if clipped.len == 0 {
             return;
         }

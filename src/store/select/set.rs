@@ -28,6 +28,8 @@ pub(crate) struct Set {
     pub(super) spans: Vec<Span>,
     /// For each timeline its nodes, in order of time.
     timelines: Vec<Vec<u32>>,
+    /// Memory of spans that are done with, for the next ones.
+    spare: Mutex<Vec<Vec<u8>>>,
     warnings: Mutex<Warnings>,
 }
 
@@ -97,7 +99,7 @@ pub(super) struct Span {
     pub(super) end: u64,
     /// Pieces that have not been read yet; behind the last one the bytes are let go.
     pub(super) pieces: AtomicU32,
-    bytes: Mutex<Option<Arc<[u8]>>>,
+    bytes: Mutex<Option<Arc<Vec<u8>>>>,
 }
 
 impl Span {
@@ -145,8 +147,8 @@ impl Set {
                 piece = follower;
             }
         }
-        for first in 0..self.nodes.len() {
-            if previous[first] != NONE {
+        for (first, previous) in previous.iter().enumerate() {
+            if *previous != NONE {
                 continue;
             }
             let timeline = self.timelines.len() as u32;
@@ -239,14 +241,20 @@ impl Set {
         }
     }
 
-    fn span_bytes(&self, span: &Span) -> std::io::Result<Arc<[u8]>> {
+    fn span_bytes(&self, span: &Span) -> std::io::Result<Arc<Vec<u8>>> {
         let mut slot = span.bytes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(bytes) = &*slot {
             return Ok(Arc::clone(bytes));
         }
-        let mut bytes = vec![0; (span.end - span.offset) as usize];
+        let spare = self
+            .spare
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        let mut bytes = spare.unwrap_or_default();
+        bytes.resize((span.end - span.offset) as usize, 0);
         self.blocks[span.block as usize].read_at(span.offset, &mut bytes)?;
-        let bytes: Arc<[u8]> = bytes.into();
+        let bytes = Arc::new(bytes);
         *slot = Some(Arc::clone(&bytes));
         Ok(bytes)
     }
@@ -255,7 +263,15 @@ impl Set {
         let left = span.pieces.load(Ordering::Relaxed);
         if left > 0 && span.pieces.fetch_sub(1, Ordering::Relaxed) <= 1 {
             span.pieces.store(0, Ordering::Relaxed);
-            *span.bytes.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            let bytes = span
+                .bytes
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
+            if let Some(bytes) = bytes.and_then(Arc::into_inner) {
+                let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+                spare.push(bytes);
+            }
         }
     }
 
@@ -319,6 +335,7 @@ impl Set {
                     skip = 0;
                     left -= wanted;
                 }
+                drop(bytes);
                 self.done_with(span);
             }
         }

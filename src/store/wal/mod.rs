@@ -96,10 +96,23 @@ impl Wal {
 
     /// Writes one frame behind [`Wal::prepare`]; when this returns, it is on disk. After an
     /// error it is not, as far as the disk lets that be undone.
-    pub(crate) fn append(&mut self, fill: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
+    ///
+    /// `introduction` holds the records that say what ids mean. All that follows in the segment
+    /// depends on them, so that they also get a frame of their own.
+    pub(crate) fn append(
+        &mut self,
+        introduction: &[u8],
+        fill: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<()> {
         self.prepare()?;
         self.buffer.clear();
-        put_frame(&mut self.buffer, fill);
+        if !introduction.is_empty() {
+            put_frame(&mut self.buffer, |out| out.extend_from_slice(introduction));
+        }
+        put_frame(&mut self.buffer, |out| {
+            out.extend_from_slice(introduction);
+            fill(out);
+        });
         let path = self.dir.join(file_name(WAL_STEM, self.segment));
         let Some(file) = &mut self.file else {
             return Ok(());

@@ -3,13 +3,23 @@
 use series::{Column, InstantSample, Labels, Sample, Series};
 use std::ops::Range;
 
-/// Times a server repeats in every series, with the text in which it writes them.
+/// Which bytes of 16 a text of that length has.
+const MASKS: [u128; 17] = {
+    let mut masks = [0; 17];
+    let mut length = 1;
+    while length <= 16 {
+        masks[length] = u128::MAX >> (128 - 8 * length);
+        length += 1;
+    }
+    masks
+};
+
+/// The text in which a server writes the times that it repeats in every series.
 #[derive(Default)]
-struct Reference {
-    times: Vec<i64>,
+struct Texts {
     /// What follows the opening bracket of each sample: time, comma and quote, in the lowest
     /// bytes. Made when a second series comes, for a lone one needs none.
-    texts: Vec<u128>,
+    bytes: Vec<u128>,
     /// How many bytes each text has; 0 where it does not fit 16.
     lengths: Vec<u8>,
 }
@@ -33,8 +43,8 @@ struct Finished {
 enum Writing {
     /// The rows from `start` on of the reference, so far.
     Shared { start: usize },
-    /// Into [`Columns::current`]; `next` is the row of the reference that may come next.
-    Own { next: usize },
+    /// Into [`Columns::current`].
+    Own,
 }
 
 /// Samples by series. Times come shared from [`Columns::into_series`] where series have the
@@ -42,7 +52,12 @@ enum Writing {
 pub(super) struct Columns {
     values: Vec<f64>,
     own_times: Vec<i64>,
-    references: Vec<Reference>,
+    /// Columns of times that series share; the last one is what later series are compared with.
+    references: Vec<Vec<i64>>,
+    /// Those of the last reference.
+    texts: Texts,
+    /// The row of the last reference that may come next; beyond its end where none is expected.
+    next_row: usize,
     finished: Vec<Finished>,
     labels: Labels,
     first_value: usize,
@@ -57,10 +72,12 @@ impl Columns {
             values: Vec::new(),
             own_times: Vec::new(),
             references: Vec::new(),
+            texts: Texts::default(),
+            next_row: 0,
             finished: Vec::new(),
             labels: Labels::empty(),
             first_value: 0,
-            writing: Writing::Own { next: usize::MAX },
+            writing: Writing::Own,
             current: Vec::new(),
             misordered: 0,
         }
@@ -85,12 +102,13 @@ impl Columns {
         self.first_value = self.values.len();
         self.labels = Labels::empty();
         self.current.clear();
-        self.writing = match self.references.last_mut() {
-            Some(reference) => {
-                reference.write_texts();
+        self.next_row = 0;
+        self.writing = match self.references.last() {
+            Some(times) => {
+                self.texts.write(times);
                 Writing::Shared { start: 0 }
             }
-            None => Writing::Own { next: usize::MAX },
+            None => Writing::Own,
         };
     }
 
@@ -98,38 +116,38 @@ impl Columns {
         self.labels = labels;
     }
 
-    /// The text expected behind the bracket of the next sample, and its length in bytes. A length
-    /// of zero means that nothing is expected.
-    #[inline]
-    pub(super) fn expected(&self) -> (u128, u8) {
-        let row = match self.writing {
-            Writing::Shared { start } => start + self.values.len() - self.first_value,
-            Writing::Own { next } => next,
+    /// How many bytes the text expected behind the bracket of the next sample has, when `found`,
+    /// the 16 bytes that stand there, begins with it; 0 when it does not.
+    #[inline(always)]
+    pub(super) fn expected_length(&self, found: u128) -> usize {
+        let row = self.next_row;
+        let (Some(text), Some(length)) = (self.texts.bytes.get(row), self.texts.lengths.get(row))
+        else {
+            return 0;
         };
-        let Some(reference) = self.references.last() else {
-            return (0, 0);
-        };
-        match (reference.texts.get(row), reference.lengths.get(row)) {
-            (Some(text), Some(length)) => (*text, *length),
-            _ => (0, 0),
+        let length = usize::from(*length);
+        if (found ^ text) & MASKS[length.min(16)] == 0 {
+            length
+        } else {
+            0
         }
     }
 
     /// Adds a sample whose time is the one expected.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push_expected(&mut self, value: f64) {
-        if let Writing::Own { next } = &mut self.writing
-            && let Some(reference) = self.references.last()
+        if let Writing::Own = self.writing
+            && let Some(times) = self.references.last()
         {
-            self.current.push(reference.times[*next]);
-            *next += 1;
+            self.current.push(times[self.next_row]);
         }
+        self.next_row += 1;
         self.values.push(value);
     }
 
     /// Adds a sample.
     pub(super) fn push(&mut self, time: i64, value: f64) {
-        let times = self.references.last().map_or(&[][..], |r| &r.times);
+        let times = self.references.last().map_or(&[][..], Vec::as_slice);
         match &mut self.writing {
             Writing::Shared { start } => {
                 let count = self.values.len() - self.first_value;
@@ -137,17 +155,20 @@ impl Columns {
                     && let Ok(row) = times.binary_search(&time)
                 {
                     *start = row;
-                } else if times.get(*start + count) != Some(&time) {
+                    self.next_row = row + 1;
+                } else if times.get(*start + count) == Some(&time) {
+                    self.next_row = *start + count + 1;
+                } else {
                     self.current
                         .extend_from_slice(&times[*start..*start + count]);
                     self.current.push(time);
-                    let next = row_after(times, *start + count, time);
-                    self.writing = Writing::Own { next };
+                    self.next_row = row_after(times, *start + count, time);
+                    self.writing = Writing::Own;
                 }
             }
-            Writing::Own { next } => {
+            Writing::Own => {
                 self.current.push(time);
-                *next = row_after(times, *next, time);
+                self.next_row = row_after(times, self.next_row, time);
             }
         }
         self.values.push(value);
@@ -160,7 +181,7 @@ impl Columns {
                 reference: self.references.len() - 1,
                 rows: start..start + values.len(),
             },
-            Writing::Own { .. } => self.own_times(),
+            Writing::Own => self.own_times(),
         };
         self.finished.push(Finished {
             labels: std::mem::take(&mut self.labels),
@@ -178,20 +199,13 @@ impl Columns {
 
     fn own_times(&mut self) -> Times {
         self.put_in_order();
-        let known = self.references.last().map_or(0, |r| r.times.len());
+        let known = self.references.last().map_or(0, Vec::len);
         if self.current.len() > known {
             // The longest series so far is what later ones are compared with.
             let rows = 0..self.current.len();
-            self.references.push(Reference {
-                times: std::mem::take(&mut self.current),
-                ..Reference::default()
-            });
+            self.references.push(std::mem::take(&mut self.current));
+            self.texts = Texts::default();
             let reference = self.references.len() - 1;
-            // Texts of the earlier one are of no more use.
-            if let Some(before) = reference.checked_sub(1) {
-                self.references[before].texts = Vec::new();
-                self.references[before].lengths = Vec::new();
-            }
             return Times::Shared { reference, rows };
         }
         let start = self.own_times.len();
@@ -221,11 +235,7 @@ impl Columns {
     pub(super) fn into_series(self) -> Vec<Series> {
         let values: Column<f64> = self.values.into();
         let own: Column<i64> = self.own_times.into();
-        let references: Vec<Column<i64>> = self
-            .references
-            .into_iter()
-            .map(|reference| reference.times.into())
-            .collect();
+        let references: Vec<Column<i64>> = self.references.into_iter().map(Column::from).collect();
         self.finished
             .into_iter()
             .map(|series| Series {
@@ -271,16 +281,16 @@ fn row_after(times: &[i64], from: usize, time: i64) -> usize {
     }
 }
 
-impl Reference {
-    fn write_texts(&mut self) {
-        if !self.texts.is_empty() {
+impl Texts {
+    fn write(&mut self, times: &[i64]) {
+        if self.bytes.len() == times.len() {
             return;
         }
-        self.texts.reserve_exact(self.times.len());
-        self.lengths.reserve_exact(self.times.len());
-        for time in &self.times {
+        self.bytes.reserve_exact(times.len());
+        self.lengths.reserve_exact(times.len());
+        for time in times {
             let (text, length) = sample_text(*time);
-            self.texts.push(text);
+            self.bytes.push(text);
             self.lengths.push(length);
         }
     }

@@ -60,7 +60,7 @@ const fn reciprocals() -> [u128; MAX_FRACTION + 1] {
 ///
 /// `None` means that it has to be read in the general way: no digits, too many of them, or too
 /// near the end of `bytes`. An exponent is left for the caller to stumble over.
-#[inline]
+#[inline(always)]
 pub(super) fn plain_decimal(bytes: &[u8], start: usize) -> Option<(f64, usize)> {
     let negative = *bytes.get(start)? == b'-';
     let mut at = start + usize::from(negative);
@@ -110,7 +110,7 @@ pub(super) fn plain_seconds(bytes: &[u8], start: usize) -> Option<(i64, usize)> 
 
 /// Adds the digits at `at` behind those of `mantissa` and moves `at` past them: how many there
 /// were. `None` when the bytes end before a character that is no digit can be seen.
-#[inline]
+#[inline(always)]
 fn take_digits(bytes: &[u8], at: &mut usize, mantissa: &mut u64) -> Option<usize> {
     let from = *at;
     loop {
@@ -130,7 +130,7 @@ fn take_digits(bytes: &[u8], at: &mut usize, mantissa: &mut u64) -> Option<usize
         if count > 0 {
             let word = word << (64 - 8 * count);
             *mantissa = mantissa
-                .wrapping_mul(POWERS_OF_TEN[count])
+                .wrapping_mul(POWERS_OF_TEN[count & 7])
                 .wrapping_add(eight_digits(word));
             *at += count;
         }
@@ -139,7 +139,7 @@ fn take_digits(bytes: &[u8], at: &mut usize, mantissa: &mut u64) -> Option<usize
 }
 
 /// The number of eight digits, the first of them in the lowest byte.
-#[inline]
+#[inline(always)]
 fn eight_digits(word: u64) -> u64 {
     // Neighbours are joined: digits to pairs, pairs to fours, fours to the whole.
     let pairs = (word.wrapping_mul(10).wrapping_add(word >> 8)) & 0x00ff_00ff_00ff_00ff;

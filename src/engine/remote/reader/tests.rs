@@ -1,6 +1,7 @@
 use super::*;
 use proptest::prelude::*;
-use series::{InstantSample, Labels, Series};
+use series::{InstantSample, Labels, Series, Stage};
+use std::time::Duration;
 
 const WIDE: Bounds = Bounds {
     samples: u64::MAX,

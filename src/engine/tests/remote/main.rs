@@ -9,6 +9,7 @@ mod faulty_server;
 mod kindness;
 mod lookups;
 mod real_prometheus;
+mod real_victoria_metrics;
 mod requests;
 mod tls;
 

@@ -18,6 +18,7 @@ struct Prometheus {
 
 impl Prometheus {
     /// `None`, with a line that says so, where Prometheus is not installed.
+    #[allow(clippy::print_stdout, reason = "a person must see what was left out")]
     async fn start() -> Option<Self> {
         if !std::path::Path::new(PROGRAM).exists() {
             println!("skipped: {PROGRAM} is not installed");
@@ -84,7 +85,7 @@ impl Prometheus {
     clippy::disallowed_methods,
     reason = "a real server lives in real time"
 )]
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     since.as_millis() as i64
 }

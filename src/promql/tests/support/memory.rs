@@ -123,11 +123,11 @@ impl SeriesSource for Source {
     fn select(
         &self,
         matchers: &[Matcher],
-        _range: TimeRange,
+        range: TimeRange,
         interrupt: &Interrupt,
     ) -> Result<Box<dyn SeriesSet>> {
         interrupt.check()?;
-        let chosen = self
+        let chosen: Vec<Arc<Stored>> = self
             .series
             .iter()
             .filter(|series| {
@@ -138,7 +138,20 @@ impl SeriesSource for Source {
             .cloned()
             .collect();
         Ok(Box::new(Set {
+            extras: chosen.iter().any(|series| !series.extras.is_empty()),
             timelines: Arc::clone(&self.timelines),
+            rows: self
+                .timelines
+                .iter()
+                .map(|times| {
+                    // Start times stand beside all values, so that nothing is cut off there.
+                    if self.series.iter().any(|s| !s.extras.start_times.is_empty()) {
+                        return 0..times.len();
+                    }
+                    let from = times.partition_point(|time| *time < range.start);
+                    from..times.partition_point(|time| *time <= range.end).max(from)
+                })
+                .collect(),
             chosen,
         }))
     }
@@ -178,7 +191,10 @@ impl SeriesSource for Source {
 
 struct Set {
     timelines: Arc<Vec<Vec<i64>>>,
+    /// The rows of each timeline that fall into the range asked for.
+    rows: Vec<std::ops::Range<usize>>,
     chosen: Vec<Arc<Stored>>,
+    extras: bool,
 }
 
 impl SeriesSet for Set {
@@ -191,7 +207,17 @@ impl SeriesSet for Set {
     }
 
     fn sample_bound(&self, series: usize) -> usize {
-        self.chosen[series].columns.values.len()
+        let columns = &self.chosen[series].columns;
+        columns
+            .runs
+            .iter()
+            .map(|run| {
+                let rows = &self.rows[run.timeline];
+                (run.row + run.len)
+                    .min(rows.end)
+                    .saturating_sub(run.row.max(rows.start))
+            })
+            .sum()
     }
 
     fn timelines(&self) -> usize {
@@ -200,20 +226,36 @@ impl SeriesSet for Set {
 
     fn read_times(&self, timeline: usize, times: &mut Vec<i64>) -> Result<()> {
         times.clear();
-        times.extend_from_slice(&self.timelines[timeline]);
+        times.extend_from_slice(&self.timelines[timeline][self.rows[timeline].clone()]);
         Ok(())
     }
 
     fn read(&self, series: usize, columns: &mut Columns) -> Result<()> {
         columns.clear();
         let stored = &self.chosen[series].columns;
-        columns.values.extend_from_slice(&stored.values);
-        columns.runs.extend_from_slice(&stored.runs);
+        let mut at = 0;
+        for run in &stored.runs {
+            let rows = &self.rows[run.timeline];
+            let from = run.row.max(rows.start);
+            let to = (run.row + run.len).min(rows.end);
+            if from < to {
+                let first = at + from - run.row;
+                columns
+                    .values
+                    .extend_from_slice(&stored.values[first..first + to - from]);
+                columns.runs.push(Run {
+                    row: from - rows.start,
+                    len: to - from,
+                    ..*run
+                });
+            }
+            at += run.len;
+        }
         Ok(())
     }
 
     fn has_extras(&self) -> bool {
-        self.chosen.iter().any(|series| !series.extras.is_empty())
+        self.extras
     }
 
     fn read_extras(&self, series: usize, extras: &mut Extras) -> Result<()> {

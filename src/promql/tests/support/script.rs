@@ -12,7 +12,7 @@ use series::{
     parse_duration,
 };
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 const LOOKBACK: i64 = promql::DEFAULT_LOOKBACK;
 
@@ -76,6 +76,11 @@ fn is_command(line: &str) -> bool {
         || word.starts_with("eval_")
 }
 
+fn braces_follow(text: &str) -> bool {
+    let text = text.trim_start();
+    text.starts_with('{') && !text.starts_with("{{")
+}
+
 /// Splits `metric{…} rest` into labels and rest.
 fn split_series(line: &str) -> (Labels, bool, &str) {
     let mut quote = None;
@@ -93,14 +98,10 @@ fn split_series(line: &str) -> (Labels, bool, &str) {
             (None, '"' | '\'' | '`') => quote = Some(c),
             (None, '{') => braces += 1,
             (None, '}') => braces -= 1,
-            (None, ' ' | '\t') if braces == 0 => {
-                // A space may stand between a name and its braces.
-                if !line[index..].trim_start().starts_with('{')
-                    || line[index..].trim_start().starts_with("{{")
-                {
-                    end = index;
-                    break;
-                }
+            // A space may stand between a name and its braces.
+            (None, ' ' | '\t') if braces == 0 && !braces_follow(&line[index..]) => {
+                end = index;
+                break;
             }
             _ => {}
         }
@@ -164,11 +165,12 @@ fn values(item: &str, out: &mut Sequence) {
         histograms(item, out);
         return;
     }
-    let number =
-        r"(?:\d[\d_]*\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?|[iI]nf|INF|[nN]a[nN]|NAN)";
-    let pattern = format!(r"^([+-]?{number})([+-]{number})?(?:x(\d+))?$");
-    let captures = Regex::new(&pattern)
-        .unwrap()
+    static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
+        let number =
+            r"(?:\d[\d_]*\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?|[iI]nf|INF|[nN]a[nN]|NAN)";
+        Regex::new(&format!(r"^([+-]?{number})([+-]{number})?(?:x(\d+))?$")).unwrap()
+    });
+    let captures = PATTERN
         .captures(item)
         .unwrap_or_else(|| panic!("no value: {item}"));
     let parse = |text: &str| text.parse::<f64>().unwrap();

@@ -5,18 +5,19 @@ use series::{
     SeriesSource, TargetAppender, TimeRange, WriteSeries,
 };
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use store::{MemoryDisk, Options, Outage, Store};
 
 /// Bits of values by time, by series.
-pub type Plain = BTreeMap<Labels, BTreeMap<i64, u64>>;
+pub(crate) type Plain = BTreeMap<Labels, BTreeMap<i64, u64>>;
 
-pub const DIR: &str = "/data/1-wiki";
+pub(crate) const DIR: &str = "/data/1-wiki";
 
 /// Small ranges, so that little data makes many blocks.
-pub fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options {
         block_range: 20_000,
         compacted_range: 100_000,
@@ -27,17 +28,17 @@ pub fn options() -> Options {
     }
 }
 
-pub struct Bench {
-    pub disk: MemoryDisk,
-    pub now: Arc<AtomicI64>,
-    pub options: Options,
-    pub store: Option<Store>,
+pub(crate) struct Bench {
+    pub(crate) disk: MemoryDisk,
+    pub(crate) now: Arc<AtomicI64>,
+    pub(crate) options: Options,
+    pub(crate) store: Option<Store>,
     targets: BTreeMap<usize, Box<dyn TargetAppender>>,
     /// What was acknowledged.
-    pub plain: Plain,
+    pub(crate) plain: Plain,
 }
 
-pub fn labels(target: usize, series: usize) -> Labels {
+pub(crate) fn labels(target: usize, series: usize) -> Labels {
     Labels::new([
         ("__name__", format!("metric_{}", series % 3)),
         ("job", format!("job{target}")),
@@ -47,13 +48,13 @@ pub fn labels(target: usize, series: usize) -> Labels {
 }
 
 impl Bench {
-    pub fn new(disk: MemoryDisk, options: Options) -> Self {
+    pub(crate) fn new(disk: MemoryDisk, options: Options) -> Self {
         let mut bench = Self::unopened(disk, options);
         bench.open();
         bench
     }
 
-    pub fn unopened(disk: MemoryDisk, options: Options) -> Self {
+    pub(crate) fn unopened(disk: MemoryDisk, options: Options) -> Self {
         Self {
             disk,
             now: Arc::new(AtomicI64::new(1_000_000)),
@@ -64,7 +65,7 @@ impl Bench {
         }
     }
 
-    pub fn try_open(&mut self) -> store::Result<()> {
+    pub(crate) fn try_open(&mut self) -> store::Result<()> {
         let now = Arc::clone(&self.now);
         self.store = Some(Store::open(
             Arc::new(self.disk.clone()),
@@ -75,41 +76,47 @@ impl Bench {
         Ok(())
     }
 
-    pub fn open(&mut self) {
+    pub(crate) fn open(&mut self) {
         self.try_open().unwrap();
     }
 
-    pub fn store(&self) -> &Store {
+    pub(crate) fn store(&self) -> &Store {
         self.store.as_ref().unwrap()
     }
 
-    pub fn now(&self) -> i64 {
+    pub(crate) fn now(&self) -> i64 {
         self.now.load(Ordering::Relaxed)
     }
 
-    pub fn advance(&self, milliseconds: i64) {
+    pub(crate) fn advance(&self, milliseconds: i64) {
         self.now.fetch_add(milliseconds, Ordering::Relaxed);
     }
 
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.targets.clear();
         self.store = None;
     }
 
-    pub fn restart(&mut self, outage: Outage) {
+    pub(crate) fn restart(&mut self, outage: Outage) {
         self.stop();
         self.disk.restart(outage);
         self.open();
     }
 
     /// Scrapes a target now; what is acknowledged goes into the plain map.
-    pub fn scrape(&mut self, target: usize, rows: &[(usize, f64)]) -> series::Result<Appended> {
+    pub(crate) fn scrape(
+        &mut self,
+        target: usize,
+        rows: &[(usize, f64)],
+    ) -> series::Result<Appended> {
         let store = self.store.as_ref().unwrap();
-        if !self.targets.contains_key(&target) {
-            let name = Labels::new([("target", target.to_string())]).unwrap();
-            self.targets.insert(target, store.target(&name)?);
-        }
-        let appender = self.targets.get_mut(&target).unwrap();
+        let appender = match self.targets.entry(target) {
+            Entry::Occupied(open) => open.into_mut(),
+            Entry::Vacant(place) => {
+                let name = Labels::new([("target", target.to_string())]).unwrap();
+                place.insert(store.target(&name)?)
+            }
+        };
         let time = self.now.load(Ordering::Relaxed);
         let mut by_ref = Vec::new();
         for (series, value) in rows {
@@ -137,7 +144,7 @@ impl Bench {
     }
 
     /// Writes series with times of their own.
-    pub fn write(&mut self, series: &[WriteSeries]) -> series::Result<Appended> {
+    pub(crate) fn write(&mut self, series: &[WriteSeries]) -> series::Result<Appended> {
         let appended = self.store().write(series)?;
         let mut expected = Appended::default();
         for entry in series {
@@ -156,12 +163,12 @@ impl Bench {
         Ok(appended)
     }
 
-    pub fn check(&self) {
+    pub(crate) fn check(&self) {
         let found = read_all(self.store(), &[], TimeRange::ALL);
         assert_same(&found, &self.plain);
     }
 
-    pub fn check_range(&self, matchers: &[Matcher], range: TimeRange) {
+    pub(crate) fn check_range(&self, matchers: &[Matcher], range: TimeRange) {
         let found = read_all(self.store(), matchers, range);
         assert_same(&found, &within(&self.plain, matchers, range));
     }
@@ -186,7 +193,7 @@ fn accept(plain: &mut Plain, labels: Labels, time: i64, value: f64, counts: &mut
     }
 }
 
-pub fn own(target: usize, series: usize, samples: &[(i64, f64)]) -> WriteSeries {
+pub(crate) fn own(target: usize, series: usize, samples: &[(i64, f64)]) -> WriteSeries {
     WriteSeries {
         labels: labels(target, series),
         samples: samples
@@ -201,7 +208,7 @@ pub fn own(target: usize, series: usize, samples: &[(i64, f64)]) -> WriteSeries 
     }
 }
 
-pub fn within(plain: &Plain, matchers: &[Matcher], range: TimeRange) -> Plain {
+pub(crate) fn within(plain: &Plain, matchers: &[Matcher], range: TimeRange) -> Plain {
     plain
         .iter()
         .filter(|(labels, _)| {
@@ -217,12 +224,12 @@ pub fn within(plain: &Plain, matchers: &[Matcher], range: TimeRange) -> Plain {
 }
 
 /// Reads all that is selected, and checks on the way what a set promises.
-pub fn read_all(store: &Store, matchers: &[Matcher], range: TimeRange) -> Plain {
+pub(crate) fn read_all(store: &Store, matchers: &[Matcher], range: TimeRange) -> Plain {
     let set = store.select(matchers, range, &Interrupt::new()).unwrap();
     read_set(&*set)
 }
 
-pub fn read_set(set: &dyn SeriesSet) -> Plain {
+pub(crate) fn read_set(set: &dyn SeriesSet) -> Plain {
     let mut plain = Plain::new();
     let mut columns = Columns::default();
     let mut times = Vec::new();
@@ -265,7 +272,7 @@ pub fn read_set(set: &dyn SeriesSet) -> Plain {
     plain
 }
 
-pub fn assert_same(found: &Plain, expected: &Plain) {
+pub(crate) fn assert_same(found: &Plain, expected: &Plain) {
     for (labels, samples) in expected {
         let Some(there) = found.get(labels) else {
             panic!("{labels} is missing with {} samples", samples.len());

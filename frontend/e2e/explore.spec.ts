@@ -1,0 +1,33 @@
+import { expect, test } from '@grafana/plugin-e2e';
+
+import { PLUGIN_ID, PROMETHEUS_URL, screenshotPath } from './surroundings';
+
+let dataSource: { uid: string; name: string };
+
+// A page lists the data sources that were there when it was loaded, so this comes before the page.
+test.beforeEach(async ({ createDataSource }) => {
+  dataSource = await createDataSource({
+    type: PLUGIN_ID,
+    url: PROMETHEUS_URL,
+    access: 'proxy',
+    jsonData: { engine: 'remote', timeInterval: '15s' },
+  });
+});
+
+test.afterEach(async ({ request }) => {
+  await request.delete(`/api/datasources/uid/${dataSource.uid}`);
+});
+
+test('Explore asks for both types at first, and shows a graph and a table', async ({ explorePage, page }) => {
+  await explorePage.datasource.set(dataSource.name);
+  await expect(page.getByRole('radio', { name: 'Both' })).toBeChecked();
+  const answered = explorePage.waitForQueryDataResponse();
+  await page.getByLabel('PromQL').fill('up{job="prometheus"}');
+  await page.getByLabel('PromQL').press('Shift+Enter');
+  await expect(answered).toBeOK();
+  const sent = (await answered).request().postDataJSON();
+  expect(sent.queries.map(({ refId }: { refId: string }) => refId)).toEqual(['A', 'A-Instant']);
+  await expect(explorePage.timeSeriesPanel.locator).toBeVisible();
+  await expect(explorePage.tablePanel.locator).toBeVisible();
+  await page.screenshot({ path: screenshotPath('explore-both') });
+});

@@ -1,0 +1,13 @@
+/** Where the specs find what they test against. */
+export const PLUGIN_ID = 'headwater-metrics-datasource';
+
+/** A Prometheus that scrapes itself, as Grafana's server reaches it. */
+export const PROMETHEUS_URL = process.env.PROMETHEUS_URL ?? 'http://prometheus:9090';
+
+/** A port at which nothing listens, on the machine of Grafana's server. */
+export const NOBODY_URL = 'http://127.0.0.1:9';
+
+/** Where a spec leaves a picture for someone to look at. */
+export function screenshotPath(name: string): string {
+  return `artifacts/screenshots/${name}.png`;
+}

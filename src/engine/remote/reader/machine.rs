@@ -1,0 +1,438 @@
+//! The grammar: what may come next, and what is done with it. One piece at a time, so that
+//! reading can stop behind any of them and go on with the next chunk.
+
+use super::token::{self, Fault, Piece, skip_space};
+use super::{Bound, Expect, FAST_BYTES, Field, MAX_NOTICES, Open, ReadError, Reader, number};
+use series::Stage;
+use std::time::Duration;
+
+impl Reader {
+    /// Reads pieces that begin before `stop`: the position behind the last whole one.
+    pub(super) fn read(
+        &mut self,
+        bytes: &[u8],
+        from: usize,
+        stop: usize,
+    ) -> Result<usize, ReadError> {
+        let base = self.offset;
+        self.advance(bytes, from, stop).map_err(|fault| ReadError {
+            offset: base + (fault.at - from) as u64,
+            reason: fault.reason,
+        })
+    }
+
+    fn advance(&mut self, bytes: &[u8], from: usize, stop: usize) -> Result<usize, Fault> {
+        let mut at = from;
+        loop {
+            if let Expect::Ignoring(depth) = self.expect {
+                let (end, done) = self.ignore(bytes, at, stop, depth)?;
+                if !done {
+                    return Ok(end);
+                }
+                at = end;
+                continue;
+            }
+            if self.expect == Expect::Nothing {
+                // What follows an answer does not change it.
+                return Ok(bytes.len());
+            }
+            at = skip_space(bytes, at);
+            if at >= stop || self.full.is_some() {
+                return Ok(at);
+            }
+            let next = match self.expect {
+                Expect::Value(field) => self.value(bytes, at, field)?,
+                Expect::CommaOrEnd => self.comma_or_end(bytes, at)?,
+                Expect::FirstOrEnd if is_end(bytes[at]) => self.comma_or_end(bytes, at)?,
+                _ => self.member(bytes, at, stop)?,
+            };
+            match next {
+                Some(end) => at = end,
+                None => return Ok(at),
+            }
+        }
+    }
+
+    /// Passes over an ignored value: where it got to, and whether the value ended there.
+    fn ignore(
+        &mut self,
+        bytes: &[u8],
+        mut at: usize,
+        stop: usize,
+        mut depth: usize,
+    ) -> Result<(usize, bool), Fault> {
+        while at < stop {
+            match bytes[at] {
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth -= 1,
+                b'"' => match token::raw_string(bytes, at)? {
+                    Some((_, end)) => {
+                        at = end;
+                        continue;
+                    }
+                    None => break,
+                },
+                _ => {}
+            }
+            at += 1;
+            if depth == 0 {
+                self.expect = Expect::CommaOrEnd;
+                return Ok((at, true));
+            }
+        }
+        self.expect = Expect::Ignoring(depth);
+        Ok((at, false))
+    }
+
+    fn comma_or_end(&mut self, bytes: &[u8], at: usize) -> Result<Option<usize>, Fault> {
+        let open = self.open.last().copied();
+        let end = match open {
+            Some(Open::Warnings | Open::Infos | Open::Result | Open::Values) => b']',
+            _ => b'}',
+        };
+        if bytes[at] == b',' && self.expect == Expect::CommaOrEnd {
+            self.expect = Expect::Member;
+            return Ok(Some(at + 1));
+        }
+        if bytes[at] != end {
+            let what = if end == b']' {
+                "',' or ']'"
+            } else {
+                "',' or '}'"
+            };
+            return Err(Fault::expected(bytes, at, what));
+        }
+        self.open.pop();
+        self.expect = match open {
+            Some(Open::Root) | None => Expect::Nothing,
+            Some(Open::Element) => {
+                if self.element_has_histograms {
+                    self.columns.end_series_unless_empty();
+                } else {
+                    self.columns.end_series();
+                }
+                Expect::CommaOrEnd
+            }
+            _ => Expect::CommaOrEnd,
+        };
+        Ok(Some(at + 1))
+    }
+
+    /// A member of the innermost object or array: its key, or what kind of value it is.
+    fn member(&mut self, bytes: &[u8], at: usize, stop: usize) -> Result<Option<usize>, Fault> {
+        let field = match self.open.last() {
+            Some(Open::Values) => return self.samples(bytes, at, stop),
+            Some(Open::Warnings | Open::Infos) => Field::Notice,
+            Some(Open::Result) if bytes[at] == b'{' => Field::Element,
+            Some(Open::Result) => Field::Half,
+            Some(object) => {
+                let Some((raw, end)) = token::key(bytes, at)? else {
+                    return Ok(None);
+                };
+                let name = token::text(bytes, raw)?;
+                self.expect = Expect::Value(field(*object, &name));
+                return Ok(Some(end));
+            }
+            None => Field::Ignored,
+        };
+        self.expect = Expect::Value(field);
+        Ok(Some(at))
+    }
+
+    fn value(&mut self, bytes: &[u8], at: usize, field: Field) -> Result<Option<usize>, Fault> {
+        let first = bytes[at];
+        let open = match (field, first) {
+            (Field::Root, b'{') => Some(Open::Root),
+            (Field::Data, b'{') => Some(Open::Data),
+            (Field::Stats, b'{') => Some(Open::Stats),
+            (Field::Timings, b'{') => Some(Open::Timings),
+            (Field::SampleStats, b'{') => Some(Open::SampleStats),
+            (Field::Warnings, b'[') => Some(Open::Warnings),
+            (Field::Infos, b'[') => Some(Open::Infos),
+            (Field::Result, b'[') => Some(Open::Result),
+            (Field::Values, b'[') => Some(Open::Values),
+            (Field::Element, b'{') => {
+                if self.columns.series() as u64 >= self.bounds.series {
+                    self.full = Some(Bound::Series);
+                    return Ok(Some(at));
+                }
+                self.columns.begin_series();
+                self.element_has_histograms = false;
+                Some(Open::Element)
+            }
+            _ => None,
+        };
+        if let Some(open) = open {
+            self.open.push(open);
+            self.expect = Expect::FirstOrEnd;
+            return Ok(Some(at + 1));
+        }
+        let end = match (field, first) {
+            (Field::Metric, b'{') => self.scratch.labels(bytes, at)?.map(|(labels, end)| {
+                self.columns.set_labels(labels);
+                end
+            }),
+            (Field::Sample, b'[') => {
+                if self.columns.samples() as u64 >= self.bounds.samples {
+                    self.full = Some(Bound::Samples);
+                    return Ok(Some(at));
+                }
+                sample(bytes, at)?.map(|((time, value), end)| {
+                    self.columns.push(time, value);
+                    end
+                })
+            }
+            (
+                Field::Status | Field::Error | Field::ErrorType | Field::ResultType | Field::Notice,
+                b'"',
+            ) => token::string(bytes, at)?.map(|(text, end)| {
+                self.take_text(field, text.into_owned());
+                end
+            }),
+            (Field::Half, _) => self.half(bytes, at)?,
+            (Field::Timing(_) | Field::TotalSamples, b'-' | b'0'..=b'9') => {
+                token::number(bytes, at)?.map(|(text, end)| {
+                    self.take_number(field, number::value(text).unwrap_or_default());
+                    end
+                })
+            }
+            (Field::Root, _) => return Err(Fault::expected(bytes, at, "'{'")),
+            (
+                Field::Data
+                | Field::Result
+                | Field::Values
+                | Field::Metric
+                | Field::Sample
+                | Field::Element,
+                _,
+            ) if first != b'n' => {
+                let what = match field {
+                    Field::Data | Field::Metric => "an object",
+                    _ => "an array",
+                };
+                return Err(Fault::expected(bytes, at, what));
+            }
+            _ => {
+                if field == Field::Histogram {
+                    self.histograms += 1;
+                    self.element_has_histograms = true;
+                }
+                if matches!(first, b'{' | b'[') {
+                    self.expect = Expect::Ignoring(1);
+                    return Ok(Some(at + 1));
+                }
+                token::skip_scalar(bytes, at)?.map(|((), end)| end)
+            }
+        };
+        if end.is_some() {
+            self.expect = Expect::CommaOrEnd;
+        }
+        Ok(end)
+    }
+
+    fn take_text(&mut self, field: Field, text: String) {
+        match field {
+            Field::Status => self.status = text,
+            Field::Error => self.error = text,
+            Field::ErrorType => self.error_kind = text,
+            Field::ResultType => self.result_type = Some(text),
+            _ => {
+                let notices = match self.open.last() {
+                    Some(Open::Warnings) => &mut self.warnings,
+                    _ => &mut self.infos,
+                };
+                if notices.len() < MAX_NOTICES {
+                    notices.push(text);
+                }
+            }
+        }
+    }
+
+    fn take_number(&mut self, field: Field, number: f64) {
+        match field {
+            Field::Timing(name) => {
+                if let Ok(elapsed) = Duration::try_from_secs_f64(number) {
+                    self.statistics.stages.push(Stage { name, elapsed });
+                }
+            }
+            _ => self.statistics.samples = Some(number as u64),
+        }
+    }
+
+    /// Time or value of a scalar or string.
+    fn half(&mut self, bytes: &[u8], at: usize) -> Result<Option<usize>, Fault> {
+        if bytes[at] == b'"' {
+            return Ok(token::string(bytes, at)?.map(|(text, end)| {
+                self.half_text = Some(text.into_owned());
+                end
+            }));
+        }
+        let Some((text, end)) = token::number(bytes, at)? else {
+            return Ok(None);
+        };
+        if self.half_time.is_none() {
+            let time = number::time(text).ok_or_else(|| Fault::new(at, "not a time"))?;
+            self.half_time = Some(time);
+        } else {
+            self.half_text = Some(String::from_utf8_lossy(text).into_owned());
+        }
+        Ok(Some(end))
+    }
+
+    /// Samples of a series, from the bracket of one on.
+    fn samples(
+        &mut self,
+        bytes: &[u8],
+        mut at: usize,
+        stop: usize,
+    ) -> Result<Option<usize>, Fault> {
+        let start = at;
+        let mut room = self
+            .bounds
+            .samples
+            .saturating_sub(self.columns.samples() as u64);
+        loop {
+            if room == 0 {
+                self.full = Some(Bound::Samples);
+                self.expect = Expect::Member;
+                return Ok(Some(at));
+            }
+            room -= 1;
+            if at >= stop {
+                self.expect = Expect::Member;
+                return Ok(Some(at));
+            }
+            let Some(end) = self.written_sample(bytes, at) else {
+                break;
+            };
+            match bytes[end] {
+                b',' => at = end + 1,
+                _ => {
+                    self.expect = Expect::CommaOrEnd;
+                    return Ok(Some(end));
+                }
+            }
+        }
+        match sample(bytes, at)? {
+            Some(((time, value), end)) => {
+                self.columns.push(time, value);
+                self.expect = Expect::CommaOrEnd;
+                Ok(Some(end))
+            }
+            None => {
+                self.expect = Expect::Member;
+                // The samples before it are read, even where this one is cut.
+                Ok((at > start).then_some(at))
+            }
+        }
+    }
+
+    /// A sample as servers write it, without white space: the position behind it, which is
+    /// within the bytes. `None` leaves it to the general way and reads nothing.
+    #[inline(always)]
+    fn written_sample(&mut self, bytes: &[u8], at: usize) -> Option<usize> {
+        let window = bytes.get(at..at + FAST_BYTES)?;
+        if window[0] != b'[' {
+            return None;
+        }
+        let found = u128::from_le_bytes(window[1..17].try_into().ok()?);
+        let length = self.columns.expected_length(found);
+        if length > 0 {
+            let (value, end) = number::plain_decimal(window, 1 + length)?;
+            if window.get(end..end + 2)? != b"\"]" || window.len() <= end + 2 {
+                return None;
+            }
+            self.columns.push_expected(value);
+            return Some(at + end + 2);
+        }
+        let (seconds, end) = number::plain_seconds(window, 1)?;
+        if window.get(end..end + 2)? != b",\"" {
+            return None;
+        }
+        let (value, end) = number::plain_decimal(window, end + 2)?;
+        if window.get(end..end + 2)? != b"\"]" || window.len() <= end + 2 {
+            return None;
+        }
+        self.columns.push(seconds, value);
+        Some(at + end + 2)
+    }
+}
+
+fn is_end(byte: u8) -> bool {
+    matches!(byte, b'}' | b']')
+}
+
+/// `[time, value]` in any spelling.
+fn sample(bytes: &[u8], at: usize) -> Piece<(i64, f64)> {
+    if bytes.get(at) != Some(&b'[') {
+        return Err(Fault::expected(bytes, at, "a sample's '['"));
+    }
+    let start = skip_space(bytes, at + 1);
+    if start >= bytes.len() {
+        return Ok(None);
+    }
+    let Some((text, end)) = token::number(bytes, start)? else {
+        return Ok(None);
+    };
+    let time = number::time(text).ok_or_else(|| Fault::new(start, "not a time"))?;
+    let comma = skip_space(bytes, end);
+    match bytes.get(comma) {
+        None => return Ok(None),
+        Some(b',') => {}
+        Some(_) => return Err(Fault::expected(bytes, comma, "','")),
+    }
+    let start = skip_space(bytes, comma + 1);
+    let parsed = match bytes.get(start) {
+        None => None,
+        Some(b'"') => {
+            token::string(bytes, start)?.map(|(text, end)| (number::value(text.as_bytes()), end))
+        }
+        Some(_) => token::number(bytes, start)?.map(|(text, end)| (number::value(text), end)),
+    };
+    let Some((value, end)) = parsed else {
+        return Ok(None);
+    };
+    let value = value.ok_or_else(|| Fault::new(start, "not a number"))?;
+    let close = skip_space(bytes, end);
+    match bytes.get(close) {
+        None => Ok(None),
+        Some(b']') => Ok(Some(((time, value), close + 1))),
+        Some(_) => Err(Fault::expected(bytes, close, "']'")),
+    }
+}
+
+fn field(object: Open, name: &str) -> Field {
+    match (object, name) {
+        (Open::Root, "status") => Field::Status,
+        (Open::Root, "data") => Field::Data,
+        (Open::Root, "error") => Field::Error,
+        (Open::Root, "errorType") => Field::ErrorType,
+        (Open::Root, "warnings") => Field::Warnings,
+        (Open::Root, "infos") => Field::Infos,
+        (Open::Data, "resultType") => Field::ResultType,
+        (Open::Data, "result") => Field::Result,
+        (Open::Data, "stats") => Field::Stats,
+        (Open::Element, "metric") => Field::Metric,
+        (Open::Element, "value") => Field::Sample,
+        (Open::Element, "values") => Field::Values,
+        (Open::Element, "histogram" | "histograms") => Field::Histogram,
+        (Open::Stats, "timings") => Field::Timings,
+        (Open::Stats, "samples") => Field::SampleStats,
+        (Open::Timings, name) => STAGES
+            .into_iter()
+            .find(|stage| *stage == name)
+            .map_or(Field::Ignored, Field::Timing),
+        (Open::SampleStats, "totalQueryableSamples") => Field::TotalSamples,
+        _ => Field::Ignored,
+    }
+}
+
+/// The timings that Prometheus tells, in seconds.
+const STAGES: [&str; 6] = [
+    "evalTotalTime",
+    "resultSortTime",
+    "queryPreparationTime",
+    "innerEvalTime",
+    "execQueueTime",
+    "execTotalTime",
+];
