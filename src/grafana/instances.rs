@@ -4,6 +4,7 @@ use crate::proto::pluginv2::PluginContext;
 use crate::settings::{HostSettings, InstanceId, InstanceSettings, SettingsError, instance_of};
 use axum::Router;
 use engine::Engine;
+use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
@@ -40,6 +41,7 @@ pub(crate) enum InstanceError {
 pub(crate) struct Instances {
     open_engine: Arc<dyn OpenEngine>,
     host: HostSettings,
+    now: fn() -> Timestamp,
     by_id: Mutex<HashMap<InstanceId, Entry>>,
 }
 
@@ -51,10 +53,15 @@ struct Entry {
 }
 
 impl Instances {
-    pub(crate) fn new(open_engine: Arc<dyn OpenEngine>, host: HostSettings) -> Self {
+    pub(crate) fn new(
+        open_engine: Arc<dyn OpenEngine>,
+        host: HostSettings,
+        now: fn() -> Timestamp,
+    ) -> Self {
         Self {
             open_engine,
             host,
+            now,
             by_id: Mutex::default(),
         }
     }
@@ -123,7 +130,12 @@ impl Instances {
             uid = id.uid,
             "data source {name:?} is ready"
         );
-        let router = api::resources(Arc::clone(&engine));
+        let now = self.now;
+        let host = api::Host {
+            clock: Some(Arc::new(move || now().as_millisecond())),
+            ..api::Host::default()
+        };
+        let router = api::resources(Arc::clone(&engine), host);
         Ok(Arc::new(Instance {
             name,
             scrape_interval_ms,
@@ -169,7 +181,9 @@ mod tests {
 
     fn counting() -> (Arc<Counting>, Instances) {
         let counting = Arc::new(Counting::default());
-        let instances = Instances::new(Arc::clone(&counting) as _, HostSettings::default());
+        let instances = Instances::new(Arc::clone(&counting) as _, HostSettings::default(), || {
+            Timestamp::UNIX_EPOCH
+        });
         (counting, instances)
     }
 

@@ -69,7 +69,7 @@ impl Plugin {
         let stop = self.stop;
         let faults = self.faults;
         let metrics = self.metrics;
-        let instances = Arc::new(Instances::new(self.open_engine, self.host));
+        let instances = Arc::new(Instances::new(self.open_engine, self.host, self.now));
         let data = DataService {
             instances: Arc::clone(&instances),
             metrics: metrics.clone(),
