@@ -123,7 +123,7 @@ pub struct Page {
 /// A file of the page.
 #[derive(Clone)]
 pub struct PageFile {
-    /// Its path without a leading slash, such as `page.js`.
+    /// Its path without a leading slash, such as `page.js`; none twice, and none of the API's.
     pub path: Cow<'static, str>,
     /// Its type, such as `text/javascript; charset=utf-8`.
     pub content_type: &'static str,

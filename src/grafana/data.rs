@@ -88,6 +88,7 @@ impl Data for DataService {
                 interrupt,
                 now_ms: Some((self.now)().as_millisecond()),
                 deadline: deadline.map(|deadline| deadline.at.into_std()),
+                lookback_ms: None,
                 priority: if is_from_alert {
                     Priority::Alerting
                 } else {

@@ -335,6 +335,7 @@ fn kind_of(number: u32) -> MetricKind {
 fn to_labels(pairs: &[(&[u8], &[u8])]) -> Result<Labels, Reason> {
     let mut has_name = false;
     let mut last: Option<&[u8]> = None;
+    let mut texts = Vec::with_capacity(pairs.len());
     for (name, value) in pairs {
         if name.is_empty() {
             return Err(Reason::EmptyName);
@@ -348,8 +349,9 @@ fn to_labels(pairs: &[(&[u8], &[u8])]) -> Result<Labels, Reason> {
             }
             _ => {}
         }
-        if std::str::from_utf8(name).is_err() || std::str::from_utf8(value).is_err() {
-            return Err(Reason::NotUtf8);
+        match (std::str::from_utf8(name), std::str::from_utf8(value)) {
+            (Ok(name), Ok(value)) => texts.push((name, value)),
+            _ => return Err(Reason::NotUtf8),
         }
         has_name |= *name == METRIC_NAME.as_bytes() && !value.is_empty();
         last = Some(name);
@@ -357,7 +359,7 @@ fn to_labels(pairs: &[(&[u8], &[u8])]) -> Result<Labels, Reason> {
     if !has_name {
         return Err(Reason::NoMetricName);
     }
-    Ok(Labels::from_sorted(texts(pairs)))
+    Ok(Labels::from_sorted(texts))
 }
 
 /// Pairs that were found to be UTF-8.
