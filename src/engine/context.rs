@@ -25,6 +25,9 @@ pub struct Context {
     /// The caller's clock, in milliseconds since the epoch. Without it a server's clock is not
     /// compared with ours.
     pub now_ms: Option<i64>,
+    /// How far back a selector looks for a sample, in milliseconds, where the caller says so;
+    /// otherwise the engine's setting. A remote server's is its own.
+    pub lookback_ms: Option<i64>,
     /// Who waits.
     pub priority: Priority,
     /// Headers of the caller's request that a remote server may be given. The settings decide

@@ -17,3 +17,5 @@ pub use engine::{Engine, FamilyMetadata, LabelQuestion, Reply};
 pub use error::{Cause, Error, Result, TransportFailure};
 pub use health::{Health, HealthStatus};
 pub use resource::{BodyStream, Method, ResourceRequest, ResourceResponse, is_allowed_resource};
+// The words of the questions, for rooms that ask without having worked them out.
+pub use query::{InstantQuery, RangeQuery};

@@ -146,7 +146,7 @@ impl Engine for EmbeddedEngine {
         context: &'a Context,
     ) -> Reply<'a, Result<Answer>> {
         let (query, limits) = (query.clone(), self.limits());
-        let lookback = self.settings.lookback_ms;
+        let lookback = context.lookback_ms.unwrap_or(self.settings.lookback_ms);
         Box::pin(self.run(context, move |source, interrupt| {
             timed(|| {
                 let expr = promql::parse(&query.expr).map_err(promql::Error::from)?;
@@ -167,7 +167,7 @@ impl Engine for EmbeddedEngine {
         context: &'a Context,
     ) -> Reply<'a, Result<Answer>> {
         let (query, limits) = (query.clone(), self.limits());
-        let lookback = self.settings.lookback_ms;
+        let lookback = context.lookback_ms.unwrap_or(self.settings.lookback_ms);
         Box::pin(self.run(context, move |source, interrupt| {
             timed(|| {
                 let expr = promql::parse(&query.expr).map_err(promql::Error::from)?;

@@ -1,0 +1,226 @@
+//! The results of queries.
+
+use super::times::{TimeTexts, push_between};
+use super::{PIECE_BYTES, Pieces, push_labels, push_notices, push_text, push_time, push_value};
+use series::{Answer, InstantSample, QueryResult, Sample, Series, Statistics};
+use std::time::Duration;
+
+/// Points that are written before it is looked whether the piece is full. A point has at most
+/// some 60 bytes.
+const RUN: usize = 512;
+
+/// What is told of a query's cost, where the parameter `stats` asks for it.
+pub(crate) struct StatisticsJson {
+    /// How long the engine took.
+    pub(crate) elapsed: Duration,
+}
+
+/// The envelope around an [`Answer`], written piece by piece.
+pub(crate) struct AnswerJson {
+    result: QueryResult,
+    /// The series or sample that comes next.
+    next: usize,
+    /// The point of that series that comes next; `None` before its labels were written.
+    point: Option<usize>,
+    texts: TimeTexts,
+    begun: bool,
+    /// What follows the result.
+    tail: Vec<u8>,
+}
+
+impl AnswerJson {
+    pub(crate) fn new(answer: Answer, statistics: Option<&StatisticsJson>) -> Self {
+        let mut tail = Vec::new();
+        if let Some(shown) = statistics {
+            push_statistics(&mut tail, &answer.statistics, shown);
+        }
+        tail.push(b'}');
+        push_notices(&mut tail, &answer.warnings, &answer.infos);
+        tail.push(b'}');
+        Self {
+            result: answer.result,
+            next: 0,
+            point: None,
+            texts: TimeTexts::default(),
+            begun: false,
+            tail,
+        }
+    }
+}
+
+impl Pieces for AnswerJson {
+    fn fill(&mut self, out: &mut Vec<u8>) -> bool {
+        if !self.begun {
+            self.begun = true;
+            out.extend_from_slice(br#"{"status":"success","data":{"resultType":""#);
+            out.extend_from_slice(match self.result {
+                QueryResult::Matrix(_) => b"matrix",
+                QueryResult::Vector(_) => b"vector",
+                QueryResult::Scalar(_) => b"scalar",
+                QueryResult::String { .. } => b"string",
+            });
+            out.extend_from_slice(br#"","result":["#);
+        }
+        let more = match &self.result {
+            QueryResult::Matrix(matrix) => fill_matrix(
+                matrix,
+                &mut self.next,
+                &mut self.point,
+                &mut self.texts,
+                out,
+            ),
+            QueryResult::Vector(vector) => fill_vector(vector, &mut self.next, out),
+            QueryResult::Scalar(sample) => {
+                push_point(out, *sample);
+                false
+            }
+            QueryResult::String { time, value } => {
+                push_time(out, *time);
+                out.push(b',');
+                push_text(out, value);
+                false
+            }
+        };
+        if more {
+            return true;
+        }
+        out.push(b']');
+        out.extend_from_slice(&self.tail);
+        false
+    }
+}
+
+/// Writes series from `next` on; `false` when there are no more.
+fn fill_matrix(
+    matrix: &[Series],
+    next: &mut usize,
+    point: &mut Option<usize>,
+    texts: &mut TimeTexts,
+    out: &mut Vec<u8>,
+) -> bool {
+    while let Some(series) = matrix.get(*next) {
+        if out.len() >= PIECE_BYTES {
+            return true;
+        }
+        let at = match *point {
+            Some(at) => at,
+            None => {
+                if *next > 0 {
+                    out.push(b',');
+                }
+                out.extend_from_slice(br#"{"metric":"#);
+                push_labels(out, &series.labels);
+                if series.times.is_empty() {
+                    out.push(b'}');
+                    *next += 1;
+                    continue;
+                }
+                out.extend_from_slice(br#","values":["#);
+                0
+            }
+        };
+        let end = series.times.len().min(at + RUN);
+        push_points(out, series, at..end, texts);
+        if end < series.times.len() {
+            *point = Some(end);
+        } else {
+            out.extend_from_slice(b"\"]]}");
+            *point = None;
+            *next += 1;
+        }
+    }
+    false
+}
+
+/// `[time,"value"],…` without the end of the last.
+fn push_points(
+    out: &mut Vec<u8>,
+    series: &Series,
+    range: std::ops::Range<usize>,
+    texts: &mut TimeTexts,
+) {
+    let values = &series.values[range.clone()];
+    let first = range.start == 0;
+    match texts.place(&series.times) {
+        Some(place) => {
+            for (i, value) in values.iter().enumerate() {
+                let between = texts.between(place + range.start + i);
+                // The first point of a series ends none before it.
+                let skip = if first && i == 0 { 3 } else { 0 };
+                out.extend_from_slice(&between[skip..]);
+                push_value(out, *value);
+            }
+        }
+        None => {
+            for (i, (time, value)) in series.times[range].iter().zip(values).enumerate() {
+                if first && i == 0 {
+                    out.push(b'[');
+                    push_time(out, *time);
+                    out.extend_from_slice(b",\"");
+                } else {
+                    push_between(out, *time);
+                }
+                push_value(out, *value);
+            }
+        }
+    }
+}
+
+fn fill_vector(vector: &[InstantSample], next: &mut usize, out: &mut Vec<u8>) -> bool {
+    while let Some(entry) = vector.get(*next) {
+        if out.len() >= PIECE_BYTES {
+            return true;
+        }
+        if *next > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(br#"{"metric":"#);
+        push_labels(out, &entry.labels);
+        out.extend_from_slice(br#","value":["#);
+        push_point(out, entry.sample);
+        out.extend_from_slice(b"]}");
+        *next += 1;
+    }
+    false
+}
+
+/// `time,"value"`
+fn push_point(out: &mut Vec<u8>, sample: Sample) {
+    push_time(out, sample.time);
+    out.extend_from_slice(b",\"");
+    push_value(out, sample.value);
+    out.push(b'"');
+}
+
+/// `,"stats":{…}`: Prometheus's names where the meaning is the same, and beside them the series
+/// selected and the stages as our engine names them.
+fn push_statistics(out: &mut Vec<u8>, statistics: &Statistics, shown: &StatisticsJson) {
+    let total = shown.elapsed.as_secs_f64();
+    let evaluation: Duration = statistics.stages.iter().map(|stage| stage.elapsed).sum();
+    let evaluation = if statistics.stages.is_empty() {
+        total
+    } else {
+        evaluation.as_secs_f64()
+    };
+    let mut timings = serde_json::Map::new();
+    timings.insert("evalTotalTime".into(), evaluation.into());
+    timings.insert("execTotalTime".into(), total.into());
+    let stages: serde_json::Map<_, _> = statistics
+        .stages
+        .iter()
+        .map(|stage| (stage.name.to_owned(), stage.elapsed.as_secs_f64().into()))
+        .collect();
+    let mut samples = serde_json::Map::new();
+    if let Some(count) = statistics.samples {
+        samples.insert("totalQueryableSamples".into(), count.into());
+    }
+    let mut stats = serde_json::Map::new();
+    stats.insert("timings".into(), timings.into());
+    stats.insert("samples".into(), samples.into());
+    stats.insert("stages".into(), stages.into());
+    if let Some(series) = statistics.series {
+        stats.insert("series".into(), series.into());
+    }
+    out.extend_from_slice(b",\"stats\":");
+    out.extend_from_slice(serde_json::Value::from(stats).to_string().as_bytes());
+}

@@ -1,0 +1,110 @@
+//! Prometheus's JSON, written piece by piece: no answer stands in memory as text as a whole.
+
+mod answer;
+mod lists;
+mod number;
+mod times;
+
+pub(crate) use answer::{AnswerJson, StatisticsJson};
+pub(crate) use lists::{ListJson, push_labels};
+pub(crate) use number::push_value;
+pub(crate) use times::push_time;
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+use futures_util::stream;
+use std::convert::Infallible;
+
+/// A piece is sent when it has so many bytes.
+pub(crate) const PIECE_BYTES: usize = 64 << 10;
+
+/// Most notices of a kind in one answer, as in Prometheus.
+const MAX_NOTICES: usize = 10;
+
+/// A text that is written piece by piece.
+pub(crate) trait Pieces: Send + 'static {
+    /// Appends to `out` until it holds [`PIECE_BYTES`] or a little more, or the text ends.
+    /// Says whether there is more.
+    fn fill(&mut self, out: &mut Vec<u8>) -> bool;
+}
+
+/// A successful answer. One that fits a piece is sent as a whole, with its length.
+pub(crate) fn stream_json(mut pieces: impl Pieces) -> Response {
+    let mut first = Vec::with_capacity(1 << 10);
+    let body = if pieces.fill(&mut first) {
+        let first = Some(Bytes::from(first));
+        Body::from_stream(stream::unfold(
+            (first, Some(pieces)),
+            |(first, pieces)| async move {
+                if let Some(first) = first {
+                    return Some((Ok::<_, Infallible>(first), (None, pieces)));
+                }
+                let mut pieces = pieces?;
+                let mut piece = Vec::with_capacity(PIECE_BYTES + (8 << 10));
+                let more = pieces.fill(&mut piece);
+                Some((Ok(piece.into()), (None, more.then_some(pieces))))
+            },
+        ))
+    } else {
+        Body::from(first)
+    };
+    let mut response = Response::new(body);
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    response
+}
+
+/// `,"warnings":[…],"infos":[…]`, each where there are any.
+pub(crate) fn push_notices(out: &mut Vec<u8>, warnings: &[String], infos: &[String]) {
+    for (name, kind, notices) in [("warnings", "warning", warnings), ("infos", "info", infos)] {
+        if notices.is_empty() {
+            continue;
+        }
+        out.extend_from_slice(b",\"");
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b"\":[");
+        for (at, notice) in notices.iter().take(MAX_NOTICES).enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            push_text(out, notice);
+        }
+        if let Some(more @ 1..) = notices.len().checked_sub(MAX_NOTICES) {
+            out.push(b',');
+            push_text(out, &format!("{more} more {kind} annotations omitted"));
+        }
+        out.push(b']');
+    }
+}
+
+/// A JSON string.
+pub(crate) fn push_text(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    let mut rest = text.as_bytes();
+    while let Some(at) = rest
+        .iter()
+        .position(|b| *b < 0x20 || matches!(b, b'"' | b'\\'))
+    {
+        out.extend_from_slice(&rest[..at]);
+        match rest[at] {
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            byte @ (b'"' | b'\\') => out.extend_from_slice(&[b'\\', byte]),
+            byte => {
+                const HEX: &[u8; 16] = b"0123456789abcdef";
+                let (high, low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
+                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+            }
+        }
+        rest = &rest[at + 1..];
+    }
+    out.extend_from_slice(rest);
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests;

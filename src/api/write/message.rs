@@ -1,0 +1,475 @@
+//! The two messages of remote write, read into what the store takes.
+
+use super::protobuf::{Field, Fields, Malformed};
+use super::refusals::{Reason, Refusals};
+use series::{Exemplar, Labels, METRIC_NAME, Metadata, MetricKind, Sample, WriteSeries};
+
+/// A request as it was understood.
+#[derive(Debug, Default)]
+pub(crate) struct Request {
+    /// What can be written.
+    pub(crate) series: Vec<WriteSeries>,
+    /// What cannot.
+    pub(crate) refusals: Refusals,
+}
+
+/// Reads `prometheus.WriteRequest` (Remote-Write 1.0 specification).
+pub(crate) fn read_v1(message: &[u8]) -> Result<Request, Malformed> {
+    let mut request = Request::default();
+    let mut pairs = Vec::new();
+    let mut fields = Fields::new(message);
+    while let Some(field) = fields.next()? {
+        match field.number {
+            1 => {
+                let series = read_series_v1(field.bytes()?, &mut pairs, &mut request.refusals)?;
+                request.series.extend(series);
+            }
+            3 => request.series.extend(read_metadata_v1(field.bytes()?)?),
+            _ => {}
+        }
+    }
+    Ok(request)
+}
+
+type Pairs<'a> = Vec<(&'a [u8], &'a [u8])>;
+
+fn read_series_v1<'a>(
+    message: &'a [u8],
+    pairs: &mut Pairs<'a>,
+    refusals: &mut Refusals,
+) -> Result<Option<WriteSeries>, Malformed> {
+    pairs.clear();
+    let mut samples = Vec::new();
+    let mut exemplars = Vec::new();
+    let mut histograms = 0;
+    let mut fields = Fields::new(message);
+    while let Some(field) = fields.next()? {
+        match field.number {
+            1 => pairs.push(read_label(field.bytes()?)?),
+            2 => samples.push(read_sample(field.bytes()?)?),
+            3 => exemplars.push(field.bytes()?),
+            4 => {
+                // Read through, so that a broken one is noticed.
+                let mut inner = Fields::new(field.bytes()?);
+                while inner.next()?.is_some() {}
+                histograms += 1;
+            }
+            _ => {}
+        }
+    }
+    let labels = match to_labels(pairs) {
+        Ok(labels) => labels,
+        Err(reason) => {
+            refusals.series(reason, &shown(pairs), samples.len() + histograms);
+            return Ok(None);
+        }
+    };
+    let mut kept = Vec::with_capacity(exemplars.len());
+    let mut own = Vec::new();
+    for message in exemplars {
+        kept.extend(read_exemplar_v1(message, &mut own, &labels, refusals)?);
+    }
+    Ok(finish(labels, samples, kept, histograms, None, refusals))
+}
+
+fn read_label(message: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
+    let (mut name, mut value) = (&[][..], &[][..]);
+    let mut fields = Fields::new(message);
+    while let Some(field) = fields.next()? {
+        match field.number {
+            1 => name = field.bytes()?,
+            2 => value = field.bytes()?,
+            _ => {}
+        }
+    }
+    Ok((name, value))
+}
+
+/// A sample of either version; 2.0 adds the time at which a counter started, which is not stored.
+fn read_sample(message: &[u8]) -> Result<Sample, Malformed> {
+    let mut sample = Sample {
+        time: 0,
+        value: 0.0,
+    };
+    let mut fields = Fields::new(message);
+    while let Some(field) = fields.next()? {
+        match field.number {
+            1 => sample.value = field.double()?,
+            2 => sample.time = field.int64()?,
+            _ => {}
+        }
+    }
+    Ok(sample)
+}
+
+fn read_exemplar_v1<'a>(
+    message: &'a [u8],
+    pairs: &mut Pairs<'a>,
+    series: &Labels,
+    refusals: &mut Refusals,
+) -> Result<Option<Exemplar>, Malformed> {
+    pairs.clear();
+    let mut sample = Sample {
+        time: 0,
+        value: 0.0,
+    };
+    let mut fields = Fields::new(message);
+    while let Some(field) = fields.next()? {
+        match field.number {
+            1 => pairs.push(read_label(field.bytes()?)?),
+            2 => sample.value = field.double()?,
+            3 => sample.time = field.int64()?,
+            _ => {}
+        }
+    }
+    Ok(to_exemplar(pairs, sample, series, refusals))
+}
+
+fn read_metadata_v1(message: &[u8]) -> Result<Option<WriteSeries>, Malformed> {
+    let (mut kind, mut family, mut help, mut unit) = (0, &[][..], &[][..], &[][..]);
+    let mut fields = Fields::new(message);
+    while let Some(field) = fields.next()? {
+        match field.number {
+            1 => kind = field.uint32()?,
+            2 => family = field.bytes()?,
+            4 => help = field.bytes()?,
+            5 => unit = field.bytes()?,
+            _ => {}
+        }
+    }
+    // What a sender says of a family without a name, or in no language, is of no use to anybody
+    // and costs no sample.
+    let family = std::str::from_utf8(family).ok().filter(|f| !f.is_empty());
+    Ok(family.map(|family| WriteSeries {
+        labels: Labels::from_sorted([(METRIC_NAME, family)]),
+        samples: Vec::new(),
+        exemplars: Vec::new(),
+        metadata: Some(Metadata {
+            kind: kind_of(kind),
+            help: String::from_utf8_lossy(help).into_owned(),
+            unit: String::from_utf8_lossy(unit).into_owned(),
+        }),
+    }))
+}
+
+/// Reads `io.prometheus.write.v2.Request` (Remote-Write 2.0 specification).
+pub(crate) fn read_v2(message: &[u8]) -> Result<Request, Malformed> {
+    let mut symbols = Vec::new();
+    let mut fields = Fields::new(message);
+    // Symbols may lie behind the series that use them.
+    while let Some(field) = fields.next()? {
+        if field.number == 4 {
+            symbols.push(field.bytes()?);
+        }
+    }
+    let mut reader = SeriesV2 {
+        symbols: &symbols,
+        refs: Vec::new(),
+        pairs: Vec::new(),
+    };
+    let mut request = Request::default();
+    let mut fields = Fields::new(message);
+    while let Some(field) = fields.next()? {
+        if field.number == 5 {
+            let series = reader.read(field.bytes()?, &mut request.refusals)?;
+            request.series.extend(series);
+        }
+    }
+    Ok(request)
+}
+
+struct SeriesV2<'m, 's> {
+    symbols: &'s [&'m [u8]],
+    refs: Vec<u32>,
+    pairs: Pairs<'m>,
+}
+
+impl<'m> SeriesV2<'m, '_> {
+    fn read(
+        &mut self,
+        message: &'m [u8],
+        refusals: &mut Refusals,
+    ) -> Result<Option<WriteSeries>, Malformed> {
+        self.refs.clear();
+        let mut samples = Vec::new();
+        let mut exemplars = Vec::new();
+        let mut histograms = 0;
+        let mut metadata = None;
+        let mut fields = Fields::new(message);
+        while let Some(field) = fields.next()? {
+            match field.number {
+                1 => field.push_uint32s(&mut self.refs)?,
+                2 => samples.push(read_sample(field.bytes()?)?),
+                3 => {
+                    let mut inner = Fields::new(field.bytes()?);
+                    while inner.next()?.is_some() {}
+                    histograms += 1;
+                }
+                4 => exemplars.push(field.bytes()?),
+                5 => metadata = Some(read_metadata_v2(field)?),
+                _ => {}
+            }
+        }
+        let labels = self.resolve().and_then(|()| to_labels(&self.pairs));
+        let labels = match labels {
+            Ok(labels) => labels,
+            Err(reason) => {
+                let series = shown(&self.pairs);
+                refusals.series(reason, &series, samples.len() + histograms);
+                return Ok(None);
+            }
+        };
+        let mut kept = Vec::with_capacity(exemplars.len());
+        for message in exemplars {
+            kept.extend(self.read_exemplar(message, &labels, refusals)?);
+        }
+        let metadata = metadata.and_then(|metadata| self.metadata(metadata, &labels, refusals));
+        if samples.is_empty() && histograms == 0 && kept.is_empty() {
+            refusals.series(Reason::NoSamples, &labels.to_string(), 0);
+            return Ok(None);
+        }
+        Ok(finish(
+            labels, samples, kept, histograms, metadata, refusals,
+        ))
+    }
+
+    /// The references as pairs of text.
+    fn resolve(&mut self) -> Result<(), Reason> {
+        self.pairs.clear();
+        if !self.refs.len().is_multiple_of(2) {
+            return Err(Reason::OddReferences);
+        }
+        for pair in self.refs.chunks_exact(2) {
+            let symbol = |reference: u32| {
+                self.symbols
+                    .get(reference as usize)
+                    .copied()
+                    .ok_or(Reason::NoSymbol(reference))
+            };
+            self.pairs.push((symbol(pair[0])?, symbol(pair[1])?));
+        }
+        Ok(())
+    }
+
+    fn read_exemplar(
+        &mut self,
+        message: &'m [u8],
+        series: &Labels,
+        refusals: &mut Refusals,
+    ) -> Result<Option<Exemplar>, Malformed> {
+        self.refs.clear();
+        let mut sample = Sample {
+            time: 0,
+            value: 0.0,
+        };
+        let mut fields = Fields::new(message);
+        while let Some(field) = fields.next()? {
+            match field.number {
+                1 => field.push_uint32s(&mut self.refs)?,
+                2 => sample.value = field.double()?,
+                3 => sample.time = field.int64()?,
+                _ => {}
+            }
+        }
+        if let Err(reason) = self.resolve() {
+            refusals.exemplar(reason, &series.to_string());
+            return Ok(None);
+        }
+        Ok(to_exemplar(&self.pairs, sample, series, refusals))
+    }
+
+    fn metadata(
+        &self,
+        (kind, help, unit): (u32, u32, u32),
+        series: &Labels,
+        refusals: &mut Refusals,
+    ) -> Option<Metadata> {
+        let mut text = |reference: u32| match self.symbols.get(reference as usize) {
+            Some(symbol) => Some(String::from_utf8_lossy(symbol).into_owned()),
+            // A request without symbols may leave the references at zero.
+            None if reference == 0 => Some(String::new()),
+            None => {
+                refusals.series(Reason::NoSymbol(reference), &series.to_string(), 0);
+                None
+            }
+        };
+        let metadata = Metadata {
+            kind: kind_of(kind),
+            help: text(help)?,
+            unit: text(unit)?,
+        };
+        (metadata != Metadata::default()).then_some(metadata)
+    }
+}
+
+fn read_metadata_v2(field: Field<'_>) -> Result<(u32, u32, u32), Malformed> {
+    let (mut kind, mut help, mut unit) = (0, 0, 0);
+    let mut fields = Fields::new(field.bytes()?);
+    while let Some(field) = fields.next()? {
+        match field.number {
+            1 => kind = field.uint32()?,
+            3 => help = field.uint32()?,
+            4 => unit = field.uint32()?,
+            _ => {}
+        }
+    }
+    Ok((kind, help, unit))
+}
+
+/// Both versions count the types alike.
+fn kind_of(number: u32) -> MetricKind {
+    match number {
+        1 => MetricKind::Counter,
+        2 => MetricKind::Gauge,
+        3 => MetricKind::Histogram,
+        4 => MetricKind::GaugeHistogram,
+        5 => MetricKind::Summary,
+        6 => MetricKind::Info,
+        7 => MetricKind::StateSet,
+        _ => MetricKind::Unknown,
+    }
+}
+
+/// The labels of a series: names and values are UTF-8, names are sorted, none is empty or stands
+/// twice, and the metric has a name (Remote-Write 1.0 specification, "Labels").
+fn to_labels(pairs: &[(&[u8], &[u8])]) -> Result<Labels, Reason> {
+    let mut has_name = false;
+    let mut last: Option<&[u8]> = None;
+    for (name, value) in pairs {
+        if name.is_empty() {
+            return Err(Reason::EmptyName);
+        }
+        match last.map(|last| last.cmp(name)) {
+            Some(std::cmp::Ordering::Equal) => {
+                return Err(Reason::Repeated(String::from_utf8_lossy(name).into_owned()));
+            }
+            Some(std::cmp::Ordering::Greater) => {
+                return Err(Reason::Unsorted(String::from_utf8_lossy(name).into_owned()));
+            }
+            _ => {}
+        }
+        if std::str::from_utf8(name).is_err() || std::str::from_utf8(value).is_err() {
+            return Err(Reason::NotUtf8);
+        }
+        has_name |= *name == METRIC_NAME.as_bytes() && !value.is_empty();
+        last = Some(name);
+    }
+    if !has_name {
+        return Err(Reason::NoMetricName);
+    }
+    Ok(Labels::from_sorted(texts(pairs)))
+}
+
+/// Pairs that were found to be UTF-8.
+fn texts<'a>(pairs: &'a [(&'a [u8], &'a [u8])]) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let text = |bytes: &'a [u8]| std::str::from_utf8(bytes).unwrap_or_default();
+    pairs.iter().map(move |(n, v)| (text(n), text(v)))
+}
+
+/// Exemplars come from other hands than series: their labels may stand in any order.
+fn to_exemplar(
+    pairs: &[(&[u8], &[u8])],
+    sample: Sample,
+    series: &Labels,
+    refusals: &mut Refusals,
+) -> Option<Exemplar> {
+    let bad = pairs.iter().find_map(|(name, value)| {
+        if name.is_empty() {
+            Some(Reason::EmptyName)
+        } else if std::str::from_utf8(name).is_err() || std::str::from_utf8(value).is_err() {
+            Some(Reason::NotUtf8)
+        } else {
+            None
+        }
+    });
+    let labels = match bad {
+        Some(reason) => Err(reason),
+        None => Labels::new(texts(pairs))
+            .map_err(|series::LabelsError::Repeated(name)| Reason::Repeated(name)),
+    };
+    match labels {
+        Ok(labels) => Some(Exemplar { labels, sample }),
+        Err(reason) => {
+            refusals.exemplar(reason, &series.to_string());
+            None
+        }
+    }
+}
+
+/// Puts a series together from what can be kept of it.
+fn finish(
+    labels: Labels,
+    mut samples: Vec<Sample>,
+    mut exemplars: Vec<Exemplar>,
+    histograms: usize,
+    metadata: Option<Metadata>,
+    refusals: &mut Refusals,
+) -> Option<WriteSeries> {
+    if histograms > 0 {
+        refusals.series(Reason::Histograms, &labels.to_string(), histograms);
+    }
+    keep_increasing(&mut samples, &labels, refusals);
+    exemplars.sort_by_key(|exemplar| exemplar.sample.time);
+    if samples.is_empty() && exemplars.is_empty() && metadata.is_none() {
+        return None;
+    }
+    Some(WriteSeries {
+        labels,
+        samples,
+        exemplars,
+        metadata,
+    })
+}
+
+/// Drops samples that are not later than the one before them. One that repeats the one before it
+/// bit by bit is no mistake.
+fn keep_increasing(samples: &mut Vec<Sample>, labels: &Labels, refusals: &mut Refusals) {
+    if samples.windows(2).all(|pair| pair[0].time < pair[1].time) {
+        return;
+    }
+    let (mut early, mut twice) = (0, 0);
+    let mut last: Option<Sample> = None;
+    samples.retain(|sample| {
+        let Some(before) = last else {
+            last = Some(*sample);
+            return true;
+        };
+        if sample.time > before.time {
+            last = Some(*sample);
+            return true;
+        }
+        if sample.time < before.time {
+            early += 1;
+        } else if sample.value.to_bits() != before.value.to_bits() {
+            twice += 1;
+        } else {
+            refusals.repeated += 1;
+        }
+        false
+    });
+    for (reason, count) in [(Reason::OutOfOrder, early), (Reason::SameTime, twice)] {
+        if count > 0 {
+            refusals.series(reason, &labels.to_string(), count);
+        }
+    }
+}
+
+/// What was given as labels, for a message.
+fn shown(pairs: &[(&[u8], &[u8])]) -> String {
+    let mut text = String::from("{");
+    for (at, (name, value)) in pairs.iter().enumerate() {
+        // A message needs no more to find the sender.
+        if text.len() > 256 {
+            text.push_str(", …");
+            break;
+        }
+        if at > 0 {
+            text.push_str(", ");
+        }
+        let name: String = String::from_utf8_lossy(name).chars().take(64).collect();
+        let value: String = String::from_utf8_lossy(value).chars().take(64).collect();
+        text.push_str(&format!("{name}={value:?}"));
+    }
+    text.push('}');
+    text
+}
