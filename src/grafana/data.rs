@@ -87,6 +87,7 @@ impl Data for DataService {
             context: Context {
                 interrupt,
                 now_ms: Some((self.now)().as_millisecond()),
+                lookback_ms: None,
                 deadline: deadline.map(|deadline| deadline.at.into_std()),
                 priority: if is_from_alert {
                     Priority::Alerting

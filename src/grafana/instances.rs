@@ -40,6 +40,7 @@ pub(crate) enum InstanceError {
 pub(crate) struct Instances {
     open_engine: Arc<dyn OpenEngine>,
     host: HostSettings,
+    api_host: api::Host,
     by_id: Mutex<HashMap<InstanceId, Entry>>,
 }
 
@@ -51,10 +52,15 @@ struct Entry {
 }
 
 impl Instances {
-    pub(crate) fn new(open_engine: Arc<dyn OpenEngine>, host: HostSettings) -> Self {
+    pub(crate) fn new(
+        open_engine: Arc<dyn OpenEngine>,
+        host: HostSettings,
+        api_host: api::Host,
+    ) -> Self {
         Self {
             open_engine,
             host,
+            api_host,
             by_id: Mutex::default(),
         }
     }
@@ -123,7 +129,7 @@ impl Instances {
             uid = id.uid,
             "data source {name:?} is ready"
         );
-        let router = api::resources(Arc::clone(&engine));
+        let router = api::resources(Arc::clone(&engine), self.api_host.clone());
         Ok(Arc::new(Instance {
             name,
             scrape_interval_ms,
@@ -169,7 +175,11 @@ mod tests {
 
     fn counting() -> (Arc<Counting>, Instances) {
         let counting = Arc::new(Counting::default());
-        let instances = Instances::new(Arc::clone(&counting) as _, HostSettings::default());
+        let instances = Instances::new(
+            Arc::clone(&counting) as _,
+            HostSettings::default(),
+            api::Host::default(),
+        );
         (counting, instances)
     }
 
