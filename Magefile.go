@@ -21,6 +21,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,6 +34,7 @@ const (
 	dist       = "dist"
 	artifacts  = "artifacts"
 	hostTests  = "tests/host"
+	frames     = "artifacts/frames"
 	executable = "gpx_headwater"
 )
 
@@ -76,7 +78,7 @@ func binary() string {
 	return filepath.Join(dist, name)
 }
 
-// Frontend installs the frontend's packages where they are missing and bundles it into dist/.
+// Frontend installs the frontend's packages where they are missing and bundles it into frontend/dist.
 func Frontend() error {
 	mg.Deps(frontendPackages)
 	return npm("run", "build")
@@ -108,6 +110,28 @@ func frontendPackages() error {
 // Dist fills dist/ with all that Grafana wants of a plugin.
 func Dist() error {
 	mg.SerialDeps(Versions, Frontend, Build)
+	return assemble()
+}
+
+// assemble puts the bundled frontend and the documents beside the plugin's binary.
+func assemble() error {
+	bundle := filepath.Join(frontend, "dist")
+	err := filepath.WalkDir(bundle, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		relative, err := filepath.Rel(bundle, file)
+		if err != nil {
+			return err
+		}
+		return copyFile(file, filepath.Join(dist, relative), 0o644)
+	})
+	if err != nil {
+		return err
+	}
+	if err := copyFile("README.md", filepath.Join(dist, "README.md"), 0o644); err != nil {
+		return err
+	}
 	return complete()
 }
 
@@ -128,7 +152,7 @@ func complete() error {
 // Check runs everything that CI runs; what fails fastest comes first.
 func Check() error {
 	mg.SerialDeps(Tools, Versions, Format, Lint, Rust, FrontendCheck, Host)
-	return complete()
+	return assemble()
 }
 
 // Format fails when a Rust or Go file is not formatted.
@@ -185,7 +209,30 @@ func Host() error {
 	if err := sh.RunV("cargo", "build", "--locked", "--bin", executable); err != nil {
 		return err
 	}
+	if err := randomFrames(); err != nil {
+		return err
+	}
 	return onBinary("test", "-count=1", "./...")
+}
+
+// randomFrames has the Rust side write frames made at random, for the host to read them as
+// Grafana does. HEADWATER_SEED repeats a run.
+func randomFrames() error {
+	directory, err := filepath.Abs(frames)
+	if err != nil {
+		return err
+	}
+	if err := os.RemoveAll(directory); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(directory, 0o755); err != nil {
+		return err
+	}
+	seed := os.Getenv("HEADWATER_SEED")
+	if seed == "" {
+		seed = strconv.FormatInt(time.Now().UnixNano(), 10)
+	}
+	return sh.RunV("cargo", "run", "--locked", "-p", "grafana", "--example", "random_frames", "--", directory, seed, "300")
 }
 
 // onBinary runs `go` in the host's module with the binary of dist/ under test, and beside it
@@ -195,6 +242,7 @@ func onBinary(arguments ...string) error {
 	for variable, file := range map[string]string{
 		"HEADWATER_BIN":       binary(),
 		"HEADWATER_DEBUG_BIN": filepath.Join(targetDirectory(), "debug", executable),
+		"HEADWATER_FRAMES":    frames,
 	} {
 		path, err := filepath.Abs(file)
 		if err != nil {

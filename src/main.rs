@@ -92,6 +92,7 @@ fn run_plugin(
                 embedded: Arc::clone(&embedded),
             }),
             host: host_settings(variables),
+            api_host: api_host(),
             metrics,
             now,
             faults: Faults::new(
@@ -149,6 +150,17 @@ fn stop_on_signals(stop: CancellationToken) -> io::Result<()> {
 fn stop_on_signals(_: CancellationToken) -> io::Result<()> {
     tokio::spawn(async { while tokio::signal::ctrl_c().await.is_ok() {} });
     Ok(())
+}
+
+/// What the API tells of this program, and the time of queries that give none.
+fn api_host() -> api::Host {
+    api::Host {
+        clock: Some(Arc::new(|| now().as_millisecond())),
+        build: api::BuildInfo {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            ..Default::default()
+        },
+    }
 }
 
 fn host_settings(variables: &HashMap<String, String>) -> HostSettings {

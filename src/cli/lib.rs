@@ -51,7 +51,7 @@ impl From<Ending> for ExitCode {
 #[command(
     name = "gpx_headwater",
     version,
-    about = "Shows an app's metrics straight from its /metrics"
+    about = "Shows an app's metrics in Grafana, straight from its /metrics"
 )]
 struct Line {
     #[command(subcommand)]

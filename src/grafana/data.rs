@@ -87,8 +87,8 @@ impl Data for DataService {
             context: Context {
                 interrupt,
                 now_ms: Some((self.now)().as_millisecond()),
-                deadline: deadline.map(|deadline| deadline.at.into_std()),
                 lookback_ms: None,
+                deadline: deadline.map(|deadline| deadline.at.into_std()),
                 priority: if is_from_alert {
                     Priority::Alerting
                 } else {

@@ -4,7 +4,6 @@ use crate::proto::pluginv2::PluginContext;
 use crate::settings::{HostSettings, InstanceId, InstanceSettings, SettingsError, instance_of};
 use axum::Router;
 use engine::Engine;
-use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
@@ -41,7 +40,7 @@ pub(crate) enum InstanceError {
 pub(crate) struct Instances {
     open_engine: Arc<dyn OpenEngine>,
     host: HostSettings,
-    now: fn() -> Timestamp,
+    api_host: api::Host,
     by_id: Mutex<HashMap<InstanceId, Entry>>,
 }
 
@@ -56,12 +55,12 @@ impl Instances {
     pub(crate) fn new(
         open_engine: Arc<dyn OpenEngine>,
         host: HostSettings,
-        now: fn() -> Timestamp,
+        api_host: api::Host,
     ) -> Self {
         Self {
             open_engine,
             host,
-            now,
+            api_host,
             by_id: Mutex::default(),
         }
     }
@@ -130,12 +129,7 @@ impl Instances {
             uid = id.uid,
             "data source {name:?} is ready"
         );
-        let now = self.now;
-        let host = api::Host {
-            clock: Some(Arc::new(move || now().as_millisecond())),
-            ..api::Host::default()
-        };
-        let router = api::resources(Arc::clone(&engine), host);
+        let router = api::resources(Arc::clone(&engine), self.api_host.clone());
         Ok(Arc::new(Instance {
             name,
             scrape_interval_ms,
@@ -181,9 +175,11 @@ mod tests {
 
     fn counting() -> (Arc<Counting>, Instances) {
         let counting = Arc::new(Counting::default());
-        let instances = Instances::new(Arc::clone(&counting) as _, HostSettings::default(), || {
-            Timestamp::UNIX_EPOCH
-        });
+        let instances = Instances::new(
+            Arc::clone(&counting) as _,
+            HostSettings::default(),
+            api::Host::default(),
+        );
         (counting, instances)
     }
 

@@ -39,6 +39,8 @@ pub struct Plugin {
     pub open_engine: Arc<dyn OpenEngine>,
     /// What the host brings to every data source.
     pub host: HostSettings,
+    /// What the API tells of this program, and its clock.
+    pub api_host: api::Host,
     /// The plugin's own metrics.
     pub metrics: Metrics,
     /// The wall clock, for live streams.
@@ -69,7 +71,7 @@ impl Plugin {
         let stop = self.stop;
         let faults = self.faults;
         let metrics = self.metrics;
-        let instances = Arc::new(Instances::new(self.open_engine, self.host, self.now));
+        let instances = Arc::new(Instances::new(self.open_engine, self.host, self.api_host));
         let data = DataService {
             instances: Arc::clone(&instances),
             metrics: metrics.clone(),

@@ -138,7 +138,7 @@ mod tests {
         .map(str::to_owned);
         assert_eq!(
             near_names("user_created_total", &names),
-            ["users_created_total"]
+            ["users_created_total", "users_created_created"]
         );
         assert_eq!(near_names("requests", &names), ["http_requests_total"]);
         assert!(near_names("nothing_like_it_at_all", &names).is_empty());

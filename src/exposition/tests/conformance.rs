@@ -1,5 +1,8 @@
 //! The pages of `../shared/conformance`: Prometheus takes or refuses them, and so do we.
-
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test that asks its surroundings"
+)]
 // A test may stop where it stands, and says so when it is skipped.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 

@@ -49,10 +49,11 @@ impl Signatures {
     }
 }
 
-/// A result in the making: rows found again by their labels.
+/// A result in the making: rows found again by their labels, and by whether their name is to go,
+/// for in the end these will be series of different labels.
 struct Output {
     vector: Vector,
-    places: HashMap<Labels, usize>,
+    places: HashMap<(Labels, bool), usize>,
 }
 
 impl Output {
@@ -66,7 +67,7 @@ impl Output {
     fn row(&mut self, head: Head) -> usize {
         let steps = self.vector.steps;
         let next = self.vector.heads.len();
-        match self.places.entry(head.labels.clone()) {
+        match self.places.entry((head.labels.clone(), head.drop_name)) {
             std::collections::hash_map::Entry::Occupied(known) => *known.get(),
             std::collections::hash_map::Entry::Vacant(new) => {
                 self.vector.heads.push(head);

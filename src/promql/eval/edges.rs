@@ -149,11 +149,11 @@ impl Extrapolation {
 
     #[inline]
     pub(crate) fn between(first: i64, last: i64, count: usize, start: i64, end: i64) -> Self {
-        let sampled = (last - first) as f64 / 1000.0;
+        let sampled = last.saturating_sub(first) as f64 / 1000.0;
         let average = sampled / (count - 1) as f64;
         let threshold = average * 1.1;
-        let mut to_start = (first - start) as f64 / 1000.0;
-        let mut to_end = (end - last) as f64 / 1000.0;
+        let mut to_start = first.saturating_sub(start) as f64 / 1000.0;
+        let mut to_end = end.saturating_sub(last) as f64 / 1000.0;
         if to_start >= threshold {
             to_start = average / 2.0;
         }

@@ -202,7 +202,7 @@ fn regression(window: WindowFloats<'_>, at: i64) -> (f64, f64) {
     let mut xx = (0.0, 0.0);
     for (time, value) in window.times.iter().zip(window.values) {
         count += 1.0;
-        let seconds = (time - at) as f64 / 1e3;
+        let seconds = time.saturating_sub(at) as f64 / 1e3;
         x = kahan(seconds, x.0, x.1);
         y = kahan(*value, y.0, y.1);
         xy = kahan(seconds * value, xy.0, xy.1);

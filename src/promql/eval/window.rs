@@ -467,11 +467,11 @@ impl Rows for WindowRows<'_> {
         )??;
         // A loop over long windows ends early when it should.
         self.evaluator.interrupt.check()?;
-        let any = !histograms.is_empty() || any_present(out);
-        if any && matches!(self.function, FunctionId::Rate | FunctionId::Increase) {
+        let floats = any_present(out);
+        if floats && matches!(self.function, FunctionId::Rate | FunctionId::Increase) {
             self.hint_at_gauges(row);
         }
-        Ok(any)
+        Ok(floats || !histograms.is_empty())
     }
 
     fn cost(&self) -> usize {

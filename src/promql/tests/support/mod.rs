@@ -1,5 +1,5 @@
 //! What the integration tests share: the folder of third-party cases, and a source in memory.
-
+#![allow(clippy::disallowed_methods, reason = "tests ask whether CI runs them")]
 #![allow(dead_code, clippy::print_stderr, clippy::unwrap_used)]
 
 use std::path::PathBuf;
