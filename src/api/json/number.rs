@@ -43,7 +43,7 @@ fn write_whole(window: &mut [u8; VALUE_BYTES], value: i64) -> usize {
     let magnitude = value.unsigned_abs();
     let high = eight_digits(magnitude / 100_000_000);
     let low = eight_digits(magnitude % 100_000_000);
-    let digits = u128::from(high) | u128::from(low) << 64;
+    let digits = u128::from(high) | (u128::from(low) << 64);
     let zeros = (digits.trailing_zeros() as usize / 8).min(15);
     let ascii = (digits >> (8 * zeros)) | 0x3030_3030_3030_3030_3030_3030_3030_3030;
     let sign = usize::from(value < 0);
@@ -56,7 +56,7 @@ fn write_whole(window: &mut [u8; VALUE_BYTES], value: i64) -> usize {
 /// halves at once: by 10,000, then by 100 in each half, then by 10 in each quarter.
 #[inline]
 fn eight_digits(number: u64) -> u64 {
-    let halves = number / 10_000 | (number % 10_000) << 32;
+    let halves = (number / 10_000) | ((number % 10_000) << 32);
     let hundreds = ((halves * 10_486) >> 20) & 0x0000_007f_0000_007f;
     let quarters = ((halves - 100 * hundreds) << 16) + hundreds;
     let tens = ((quarters * 103) >> 10) & 0x000f_000f_000f_000f;

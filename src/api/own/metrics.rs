@@ -89,7 +89,7 @@ pub(crate) async fn one(
 
 /// The names closest to `name`: those that differ in few letters, or hold it.
 fn near_names<'a>(name: &str, names: &'a [String]) -> Vec<&'a str> {
-    let worst = (name.len() / 3).max(1);
+    let worst = name.len() / 3 + 1;
     let mut near: Vec<(usize, &str)> = names
         .iter()
         .filter_map(|candidate| {
