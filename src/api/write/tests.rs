@@ -1,4 +1,5 @@
-use super::message::{Request, read_v1, read_v2};
+use super::message::{self, Request};
+use super::protobuf::Malformed;
 use super::*;
 use proptest::prelude::*;
 use prost::Message;
@@ -129,6 +130,14 @@ mod v2 {
     }
 }
 
+fn read_v1(message: &[u8]) -> Result<Request, Malformed> {
+    message::read_v1(message, &WriteLimits::default())
+}
+
+fn read_v2(message: &[u8]) -> Result<Request, Malformed> {
+    message::read_v2(message, &WriteLimits::default())
+}
+
 fn label(name: &str, value: &str) -> v1::Label {
     v1::Label {
         name: name.to_owned(),
@@ -193,6 +202,22 @@ fn bad_labels_are_refused_and_the_rest_is_kept() {
     check_refused(
         with(&[("__name__", "up"), ("job", "a"), ("instance", "b")]),
         "sorted by name, and \"instance\" comes too late",
+    );
+}
+
+#[test]
+fn labels_beyond_the_stores_bounds_cost_no_other_series() {
+    let names: Vec<String> = (0..64).map(|n| format!("l{n:02}")).collect();
+    let mut labels = vec![("__name__", "up")];
+    labels.extend(names.iter().map(|name| (name.as_str(), "x")));
+    check_refused(
+        series(&labels, &[(1, 1.0)]),
+        "65 labels, more than max_labels",
+    );
+    let long = "x".repeat(17 << 10);
+    check_refused(
+        series(&[("__name__", "up"), ("a", &long)], &[(1, 1.0)]),
+        "more than max_labels_bytes = 16384",
     );
 }
 
@@ -528,7 +553,7 @@ proptest! {
                 prop_assert_eq!(kept + lost, sent);
             }
             Err(error) => prop_assert!(
-                has_histograms || matches!(error, protobuf::Malformed::Wire { wire: 3 | 4, .. }),
+                has_histograms || matches!(error, Malformed::Wire { wire: 3 | 4, .. }),
                 "{} in what prost reads: {:?}", error, bytes
             ),
         }
