@@ -49,43 +49,40 @@ pub struct Demo {
 
 impl Demo {
     pub(crate) fn run(&self, machine: &dyn Machine, streams: &mut Streams<'_>) -> Ending {
-        crate::block_on(streams, |streams| self.show(machine, streams))
+        crate::block_on(async { self.show(machine, streams).await })
+            .unwrap_or_else(|reason| crate::refuse(streams, &reason))
     }
 
-    async fn show(&self, machine: &dyn Machine, streams: &mut Streams<'_>) -> Ending {
-        if let Err(refusal) = self.listen.loopback_only("demo") {
-            return refusal.told(streams);
-        }
-        let ready = async {
-            let stopped = machine.asked_to_stop().map_err(|error| error.to_string())?;
-            let listener = listening::bind(self.listen.address()).await?;
-            let app = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await;
-            let app = app.map_err(|error| format!("No free port on loopback: {error}."))?;
-            let stage = Stage::build(machine, listener, app)?;
-            Ok::<_, String>((stopped, stage))
-        };
-        let (stopped, stage) = match ready.await {
-            Ok(ready) => ready,
-            Err(reason) => return crate::refuse(streams, &reason),
-        };
+    async fn show(
+        &self,
+        machine: &dyn Machine,
+        streams: &mut Streams<'_>,
+    ) -> Result<Ending, String> {
+        self.listen.loopback_only("demo")?;
+        let stopped = machine.asked_to_stop();
+        let stopped = stopped.map_err(|error| format!("Cannot catch signals: {error}."))?;
+        let listener = listening::bind(self.listen.address()).await?;
+        let app = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await;
+        let app = app.map_err(|error| format!("No free port on loopback: {error}."))?;
+        let stage = Stage::build(machine, listener, app)?;
         let shown = self.figures(&stage, stopped, streams).await;
         stage.stop.cancel();
         let served = stage.serving.await;
         let closed = (stage.running.close)().await;
-        // The reader who closed the terminal has seen enough; that is no failure.
-        let shown = shown.or_else(|error| match error {
-            Failure::Output => Ok(()),
-            Failure::Figures(reason) => Err(reason),
-        });
-        let served = served.map_err(|error| format!("serving ended: {error}"));
-        match shown.and(served).and(closed) {
+        let shown = match shown {
+            // The reader who closed the terminal has seen enough; that is no failure.
+            Ok(()) | Err(Failure::Output) => Ok(()),
+            Err(Failure::Figures(reason)) => Err(reason),
+        };
+        let served = served.map_err(|error| format!("Serving ended: {error}."));
+        Ok(match shown.and(served).and(closed) {
             Ok(()) => Ending::Good,
             Err(reason) => {
                 // Nobody is left to be told when the stream is closed.
                 let _ = writeln!(streams.err, "{reason}");
                 Ending::Bad
             }
-        }
+        })
     }
 
     /// Writes the figures until the end, and once more then.

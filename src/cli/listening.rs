@@ -1,7 +1,11 @@
 //! Listening on an address and serving Prometheus's API there.
 
+mod tls;
+
+pub(crate) use rustls::ServerConfig;
+pub(crate) use tls::{TlsListener, config as tls_config};
+
 use crate::machine::Running;
-use crate::{Ending, Streams};
 use api::{BuildInfo, Clock, Host, ServerParts, WriteLimits};
 use axum::Router;
 use series::Secret;
@@ -45,26 +49,17 @@ impl Listen {
         }
     }
 
-    /// Refuses what others could reach.
-    pub(crate) fn loopback_only(self, command: &str) -> Result<(), Exposed> {
-        match self.is_loopback() {
-            true => Ok(()),
-            false => Err(Exposed(format!(
-                "{} can be reached from other machines; {command} listens on loopback only, such \
-                 as 127.0.0.1:{}.",
-                self.0,
-                self.0.port()
-            ))),
+    /// Refuses what others could reach, with a sentence.
+    pub(crate) fn loopback_only(self, command: &str) -> Result<(), String> {
+        if self.is_loopback() {
+            return Ok(());
         }
-    }
-}
-
-/// Why an address is not listened on.
-pub(crate) struct Exposed(String);
-
-impl Exposed {
-    pub(crate) fn told(self, streams: &mut Streams<'_>) -> Ending {
-        crate::refuse(streams, &self.0)
+        let Self(address) = self;
+        Err(format!(
+            "{address} can be reached from other machines; {command} listens on loopback only, \
+             such as 127.0.0.1:{}.",
+            address.port()
+        ))
     }
 }
 

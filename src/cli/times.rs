@@ -19,6 +19,11 @@ pub(crate) fn positive_ms(text: &str) -> Result<i64, String> {
     }
 }
 
+/// As [`positive_duration`], but the text itself.
+pub(crate) fn duration_text(text: &str) -> Result<String, String> {
+    positive_ms(text).map(|_| text.to_owned())
+}
+
 /// A step: a duration, or a number of seconds. In milliseconds.
 pub(crate) fn step(text: &str) -> Result<i64, String> {
     match text.parse::<f64>() {
