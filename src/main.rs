@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::Level;
 use tracing_subscriber::prelude::*;
-use wiring::{DataDir, Embedded, Foundation};
+use wiring::{DataDir, Embedded, Foundation, PersonsMachine};
 
 /// The crates whose log lines may go below `warn`.
 const OURS: &[&str] = &[
@@ -226,12 +226,21 @@ impl scrape::Clock for SystemClock {
 
 /// Started by a person: does what the command line asks for.
 fn for_a_person() -> ExitCode {
-    let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+    tracing_subscriber::registry()
+        .with(tracing_subscriber::fmt::layer().with_writer(io::stderr))
+        .with(tracing_subscriber::filter::LevelFilter::WARN)
+        .init();
+    // Not locked: what other threads have to say would wait for the end.
+    let (mut out, mut err) = (io::stdout(), io::stderr());
     let mut streams = cli::Streams {
         out: &mut out,
         err: &mut err,
     };
-    cli::run(std::env::args_os(), &cli::SystemSurroundings, &mut streams).into()
+    let machine = PersonsMachine {
+        clock: Arc::new(SystemClock::default()),
+    };
+    let surroundings = &cli::SystemSurroundings;
+    cli::run(std::env::args_os(), surroundings, &machine, &mut streams).into()
 }
 
 /// Ends a start that cannot work, with a line that Grafana shows in its log.

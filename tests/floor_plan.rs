@@ -37,7 +37,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("tonic", &["grafana"]),
     ("prost", &["grafana"]),
     ("arrow-", &["grafana"]),
-    ("axum", &["api", "grafana"]),
+    ("axum", &["api", "grafana", "cli"]),
     ("reqwest", &["engine", "scrape"]),
     ("hyper", &["scrape", "api", "engine", "cli"]),
     ("tokio", &["scrape", "engine", "api", "grafana", "cli"]),

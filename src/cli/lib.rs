@@ -1,21 +1,39 @@
-//! What a person starts from a shell: `gpx_headwater scrape-check` and its siblings.
+//! What a person starts from a shell: `gpx_headwater demo`, `serve`, `query`, `scrape-check`.
 //!
-//! Enters `exposition`, `scrape` and `series`. Knows nothing of Grafana or of the store.
+//! Enters `api`, `engine`, `exposition`, `scrape` and `series`. Knows nothing of Grafana or of
+//! the store.
 //! Start at [`run`]; [`Command`] lists what there is.
 
+mod completion;
+mod demo;
+#[cfg(test)]
+mod fake;
+mod listening;
+mod machine;
+mod query;
 mod scrape_check;
+mod serve;
 mod surroundings;
+mod times;
 
+pub use completion::Completion;
+pub use demo::Demo;
+pub use machine::{CannotOpen, Machine, Opening, Place, Running, Task};
+pub use query::Query;
 pub use scrape_check::{
     FamilyReport, Finding, PageReport, Refusal, Rule, ScrapeCheck, Severity, check_page,
     write_json, write_text,
 };
+pub use serve::Serve;
 pub use surroundings::{FetchFailure, FetchedPage, Surroundings, SystemSurroundings};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::ffi::OsString;
+use std::future::Future;
 use std::io::Write;
 use std::process::ExitCode;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Where a command writes what it has to say.
 pub struct Streams<'a> {
@@ -51,7 +69,8 @@ impl From<Ending> for ExitCode {
 #[command(
     name = "gpx_headwater",
     version,
-    about = "Shows an app's metrics in Grafana, straight from its /metrics"
+    about = "Shows an app's metrics in Grafana, straight from its /metrics",
+    after_help = "Start with: gpx_headwater demo"
 )]
 struct Line {
     #[command(subcommand)]
@@ -61,14 +80,23 @@ struct Line {
 /// Everything that can be started.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Shows everything at once: a small wiki with visitors, scraped, stored and queried.
+    Demo(Demo),
+    /// Scrapes, stores, and answers as Prometheus's HTTP API does.
+    Serve(Serve),
+    /// Asks a server, or a folder of samples, in PromQL.
+    Query(Query),
     /// Says what a scrape of a page would store, and what is wrong with the page.
     ScrapeCheck(ScrapeCheck),
+    /// Writes what a shell needs to complete this command line.
+    Completion(Completion),
 }
 
 /// Does what the command line `arguments` asks for; the program's name comes first.
 pub fn run(
     arguments: impl IntoIterator<Item = OsString>,
     surroundings: &dyn Surroundings,
+    machine: &dyn Machine,
     streams: &mut Streams<'_>,
 ) -> Ending {
     let command = match Line::try_parse_from(arguments) {
@@ -85,6 +113,29 @@ pub fn run(
         }
     };
     match command {
+        Command::Demo(demo) => demo.run(machine, streams),
+        Command::Serve(serve) => serve.run(surroundings, machine, streams),
+        Command::Query(query) => query.run(surroundings, machine, streams),
         Command::ScrapeCheck(check) => check.run(surroundings, streams),
+        Command::Completion(completion) => completion.run(Line::command(), streams),
     }
+}
+
+/// Runs what waits for a network, and ends with it: what still runs then is not waited for. The
+/// error says why there are no threads.
+fn block_on<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("Cannot start threads: {error}."))?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    done
+}
+
+/// Says why there is nothing to do.
+fn refuse(streams: &mut Streams<'_>, reason: &str) -> Ending {
+    // Nobody is left to be told when the stream is closed.
+    let _ = writeln!(streams.err, "{reason}");
+    Ending::Usage
 }

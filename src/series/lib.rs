@@ -16,6 +16,7 @@ mod matcher;
 mod metadata;
 mod sample;
 mod secret;
+mod size;
 mod source;
 
 pub use answer::{Answer, InstantSample, QueryResult, Series, Stage, Statistics};
@@ -32,6 +33,7 @@ pub use matcher::{MatchOp, Matcher, MatcherError, anchored_regex};
 pub use metadata::{Metadata, MetricKind};
 pub use sample::{Exemplar, STALE_NAN, Sample, TimeRange, is_stale};
 pub use secret::Secret;
+pub use size::parse_bytes;
 pub use source::{Columns, LabelQuery, Limited, Run, SeriesExemplars, SeriesSet, SeriesSource};
 
 /// The label that holds a metric's name.

@@ -1,4 +1,4 @@
-use super::Source;
+use super::Running;
 use engine::embedded::Condition;
 use engine::{Health, HealthStatus};
 use scrape::TargetState;
@@ -12,7 +12,7 @@ const LISTED: usize = 3;
 const FIRST_SCRAPE: Duration = Duration::from_secs(3);
 
 /// Tells a person how the targets and the store of a data source are.
-pub(super) struct Living(pub(super) Arc<Source>);
+pub(super) struct Living(pub(super) Arc<Running>);
 
 impl Condition for Living {
     fn health(&self) -> Health {

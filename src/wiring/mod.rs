@@ -1,33 +1,36 @@
 //! Wires the embedded engine: where its data lies, what is kept beside it so that scraping goes
-//! on after a restart, and one store and one scraper per data source.
+//! on after a restart, and one store and one scraper per data source, or for a person.
 //!
 //! Part of the front door: it may enter every room and holds the rules of none.
 
 mod condition;
 mod data_dir;
 mod kept;
+mod own_metrics;
+mod person;
+mod running;
 mod wanted;
 
 pub(crate) use data_dir::DataDir;
+pub(crate) use person::PersonsMachine;
 
 use condition::Living;
 use engine::Engine;
 use engine::embedded::EmbeddedEngine;
 use grafana::{EmbeddedSettings, InstanceId, InstanceSettings};
 use kept::KeptSettings;
-use scrape::{Clock, DiskFiles, Scraper, Surroundings, SystemNames};
+use running::{Begin, Running};
+use scrape::{Clock, DiskFiles};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use store::{Options, RealDisk, Store};
+use store::Options;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use wanted::Wanted;
 
-/// How often blocks are made, merged and dropped where it is time.
-const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(60);
 /// How long the last scrapes may take to be written at the end, all together.
 const STOP_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -53,15 +56,12 @@ pub(crate) struct Embedded {
 
 /// One data source: its samples, and who adds to them.
 struct Source {
-    store: Store,
+    running: Arc<Running>,
     options: Options,
-    scraper: Scraper,
     /// When the settings that are in force were changed.
     updated_ms: AtomicI64,
     /// Whether Grafana has asked since the start.
     is_asked: Arc<AtomicBool>,
-    /// Ends this source alone.
-    stop: CancellationToken,
 }
 
 impl Embedded {
@@ -117,10 +117,10 @@ impl Embedded {
         if let Err(error) = kept.write(&self.foundation.dir.of(&settings.id)) {
             tracing::warn!("after a restart scraping waits for Grafana's first request: {error}");
         }
-        let store = Arc::new(source.store.clone());
+        let running = Arc::clone(&source.running);
         Ok(Arc::new(EmbeddedEngine::new(
-            store,
-            Arc::new(Living(source)),
+            Arc::new(running.store.clone()),
+            Arc::new(Living(running)),
             query_settings,
         )))
     }
@@ -130,15 +130,10 @@ impl Embedded {
         let sources = std::mem::take(&mut *self.sources());
         let started = Instant::now();
         for (id, source) in sources {
-            let store = source.store.clone();
-            source.stop.cancel();
-            if let Some(source) = Arc::into_inner(source) {
-                let left = STOP_TIMEOUT.saturating_sub(started.elapsed());
-                // What is written too late is refused by the closed store.
-                let _ = tokio::time::timeout(left, source.scraper.stop()).await;
-            }
-            // Without closing nothing is lost; the next start only has more of the log to read.
-            if let Err(error) = store.close() {
+            let left = STOP_TIMEOUT.saturating_sub(started.elapsed());
+            let running = Arc::clone(&source.running);
+            drop(source);
+            if let Err(error) = running.close(left).await {
                 tracing::warn!(org = id.org_id, uid = id.uid, "closing the store: {error}");
             }
         }
@@ -158,7 +153,7 @@ impl Embedded {
                 return Ok(Arc::clone(source));
             }
             if source.options == options {
-                source.scraper.apply(settings);
+                source.running.scraper.apply(settings);
                 source
                     .updated_ms
                     .store(wanted.updated_ms, Ordering::Relaxed);
@@ -166,8 +161,8 @@ impl Embedded {
             }
             // Other bounds need the store anew. Its directory is free once it is closed; queries
             // that still run keep the view that they have.
-            source.stop.cancel();
-            if let Err(error) = source.store.close() {
+            source.running.stop.cancel();
+            if let Err(error) = source.running.store.close() {
                 tracing::warn!(org = id.org_id, uid = id.uid, "closing the store: {error}");
             }
             sources.remove(id);
@@ -191,20 +186,31 @@ impl Embedded {
             runtime,
             stop,
         } = &self.foundation;
-        let store_clock = Arc::clone(clock);
-        let store = Store::open(
-            Arc::new(RealDisk),
-            &dir.of(id),
-            options.clone(),
-            Arc::new(move || store_clock.now()),
-        )
+        let is_asked = Arc::new(AtomicBool::new(false));
+        let folder = dir.of(id);
+        let note = Note {
+            dir: folder.clone(),
+            is_asked: Arc::clone(&is_asked),
+            noted_ms: clock.now().into(),
+            clock: Arc::clone(clock),
+        };
+        let running = Running::start(Begin {
+            dir: &folder,
+            options: options.clone(),
+            settings,
+            files: DiskFiles::below(file_dirs.clone()),
+            clock,
+            runtime,
+            stop: stop.child_token(),
+            upkeep: Arc::new(move || note.refresh()),
+        })
         .map_err(|error| {
             engine::Error::Source(series::Error::Unavailable(format!(
                 "{error}. {}",
                 dir.advice()
             )))
         })?;
-        for damage in &store.health().damage {
+        for damage in &running.store.health().damage {
             tracing::warn!(
                 org = id.org_id,
                 uid = id.uid,
@@ -213,66 +219,34 @@ impl Embedded {
                 damage.what
             );
         }
-        let stop = stop.child_token();
-        let _runtime = runtime.enter();
-        let surroundings = Surroundings {
-            appender: Arc::new(store.clone()),
-            clock: Arc::clone(clock),
-            files: Arc::new(DiskFiles::below(file_dirs.clone())),
-            names: Arc::new(SystemNames),
-        };
-        let scraper = Scraper::start(surroundings, settings, &stop);
-        let is_asked = Arc::new(AtomicBool::new(false));
-        runtime.spawn(maintain(Upkeep {
-            store: store.clone(),
-            dir: dir.of(id),
-            is_asked: Arc::clone(&is_asked),
-            clock: Arc::clone(clock),
-            stop: stop.clone(),
-        }));
         Ok(Source {
-            store,
+            running: Arc::new(running),
             options,
-            scraper,
             updated_ms: updated_ms.into(),
             is_asked,
-            stop,
         })
     }
 }
 
-/// What the upkeep of one data source works on.
-struct Upkeep {
-    store: Store,
+/// The note that a data source is in use.
+struct Note {
     dir: PathBuf,
     is_asked: Arc<AtomicBool>,
+    noted_ms: AtomicI64,
     clock: Arc<dyn Clock>,
-    stop: CancellationToken,
 }
 
-/// Keeps a store tidy, and the note that it is in use fresh, until it is stopped.
-async fn maintain(upkeep: Upkeep) {
-    let mut ticks = tokio::time::interval(MAINTENANCE_INTERVAL);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let stop = upkeep.stop.clone();
-    let upkeep = Arc::new(upkeep);
-    let mut noted_ms = upkeep.clock.now();
-    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        let now_ms = upkeep.clock.now();
-        let is_due = now_ms.abs_diff(noted_ms) > kept::DAY_MS.unsigned_abs();
-        let notes = is_due && upkeep.is_asked.load(Ordering::Relaxed);
-        let work = Arc::clone(&upkeep);
-        let done = tokio::task::spawn_blocking(move || {
-            if notes && let Err(error) = kept::note_asked(&work.dir, now_ms) {
-                tracing::warn!("noting that a data source is in use: {error}");
-            }
-            work.store.maintain()
-        });
-        if notes {
-            noted_ms = now_ms;
+impl Note {
+    /// Writes the note anew where it is a day old and Grafana has asked since the start.
+    fn refresh(&self) {
+        let now_ms = self.clock.now();
+        let age_ms = now_ms.abs_diff(self.noted_ms.load(Ordering::Relaxed));
+        if age_ms <= kept::DAY_MS.unsigned_abs() || !self.is_asked.load(Ordering::Relaxed) {
+            return;
         }
-        if let Ok(Err(error)) = done.await {
-            tracing::warn!("keeping the store tidy: {error}; tried again in a minute");
+        self.noted_ms.store(now_ms, Ordering::Relaxed);
+        if let Err(error) = kept::note_asked(&self.dir, now_ms) {
+            tracing::warn!("noting that a data source is in use: {error}");
         }
     }
 }

@@ -2,7 +2,7 @@ use super::kept::KeptSettings;
 use engine::Error;
 use grafana::{EmbeddedSettings, InstanceSettings};
 use serde_json::{Map, Value};
-use series::{Secret, parse_duration};
+use series::{Secret, parse_bytes, parse_duration};
 use std::collections::BTreeMap;
 use store::Options;
 
@@ -138,25 +138,6 @@ fn wrong(key: &'static str, found: &Value, expected: &str) -> Error {
         key,
         reason: format!("{found} is not {expected}"),
     }
-}
-
-fn parse_bytes(text: &str) -> Option<u64> {
-    const UNITS: [(&str, u32); 7] = [
-        ("EB", 60),
-        ("PB", 50),
-        ("TB", 40),
-        ("GB", 30),
-        ("MB", 20),
-        ("KB", 10),
-        ("B", 0),
-    ];
-    let text = text.trim();
-    let (number, shift) = UNITS
-        .iter()
-        .find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, *shift)))
-        .unwrap_or((text, 0));
-    let bytes = number.trim().parse::<f64>().ok()? * (1_u64 << shift) as f64;
-    (bytes >= 0.0 && bytes < u64::MAX as f64).then_some(bytes as u64)
 }
 
 #[cfg(test)]

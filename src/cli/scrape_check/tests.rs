@@ -1,4 +1,5 @@
 use super::*;
+use crate::fake::FakeMachine;
 use crate::{FetchedPage, run};
 use std::ffi::OsString;
 use std::io;
@@ -280,7 +281,12 @@ fn start(page: &OnePage, arguments: &[&str]) -> (Ending, String, String) {
         err: &mut err,
     };
     let line = ["gpx_headwater", "scrape-check"].iter().chain(arguments);
-    let ending = run(line.map(OsString::from), page, &mut streams);
+    let ending = run(
+        line.map(OsString::from),
+        page,
+        &FakeMachine::default(),
+        &mut streams,
+    );
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (ending, text(out), text(err))
 }
