@@ -213,9 +213,14 @@ fn write(shared: &Shared, series: &[WriteSeries]) -> Result<Appended> {
     let mut held = Vec::with_capacity(series.len());
     let mut written = Ok(Appended::default());
     for entry in series {
+        // Some senders write metadata as entries of their own, which are no series.
+        if entry.samples.is_empty() && entry.exemplars.is_empty() {
+            held.push(None);
+            continue;
+        }
         let first = entry.samples.first().map_or(i64::MAX, |sample| sample.time);
         match hold(shared, &entry.labels, first) {
-            Ok(id) => held.push(id),
+            Ok(id) => held.push(Some(id)),
             Err(error) => {
                 written = Err(error);
                 break;
@@ -227,7 +232,7 @@ fn write(shared: &Shared, series: &[WriteSeries]) -> Result<Appended> {
         note(shared, &written);
     }
     let mut head = shared.head_mut();
-    for id in held {
+    for id in held.into_iter().flatten() {
         if let Some(series) = head.get_mut(id) {
             series.holders = series.holders.saturating_sub(1);
         }
@@ -235,7 +240,7 @@ fn write(shared: &Shared, series: &[WriteSeries]) -> Result<Appended> {
     written
 }
 
-fn write_held(shared: &Shared, series: &[WriteSeries], ids: &[u32]) -> Result<Appended> {
+fn write_held(shared: &Shared, series: &[WriteSeries], ids: &[Option<u32>]) -> Result<Appended> {
     let mut writer = shared.writer();
     let wal = writer.as_mut().ok_or_else(|| shared.closed())?;
     let segment = wal.prepare()?;
@@ -243,6 +248,7 @@ fn write_held(shared: &Shared, series: &[WriteSeries], ids: &[u32]) -> Result<Ap
     {
         let head = shared.head();
         for (entry, id) in series.iter().zip(ids) {
+            let Some(id) = id else { continue };
             batch.own(&head, *id, &entry.samples, None);
             for exemplar in &entry.exemplars {
                 batch.exemplar(&head, *id, exemplar);

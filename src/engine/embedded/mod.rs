@@ -16,6 +16,9 @@ use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::Semaphore;
 
+/// Prometheus compares the steps between the points (HTTP API, "Range queries").
+const MAX_POINTS: u64 = 11_001;
+
 /// What queries may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmbeddedSettings {
@@ -23,7 +26,8 @@ pub struct EmbeddedSettings {
     pub lookback_ms: i64,
     /// `maxSamples`: most numbers that one query holds in memory; 50 million.
     pub max_samples: u64,
-    /// `maxPoints`: most steps of a range query; 11,000.
+    /// `maxPoints`: most points of a series in a range query; 11,001, which are the 11,000 steps
+    /// that Prometheus allows with the point before the first of them.
     pub max_points: u64,
     /// `maxConcurrentQueries`: most queries evaluated at once; the others wait their turn. 10.
     pub max_concurrent_queries: usize,
@@ -37,7 +41,7 @@ impl Default for EmbeddedSettings {
         Self {
             lookback_ms: promql::DEFAULT_LOOKBACK,
             max_samples: limits.samples,
-            max_points: limits.points,
+            max_points: MAX_POINTS,
             max_concurrent_queries: 10,
             query_threads: limits.threads,
         }

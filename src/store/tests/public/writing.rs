@@ -98,6 +98,26 @@ fn exemplars_and_metadata_survive_the_log_and_the_checkpoint() {
 }
 
 #[test]
+fn metadata_alone_makes_no_series() {
+    let bench = Bench::new(MemoryDisk::new(), options());
+    let metadata = Metadata {
+        help: "Requests.".into(),
+        ..Metadata::default()
+    };
+    let entry = WriteSeries {
+        labels: Labels::new([("__name__", "requests_total")]).unwrap(),
+        samples: Vec::new(),
+        exemplars: Vec::new(),
+        metadata: Some(metadata.clone()),
+    };
+    let written = bench.store().write(&[entry]).unwrap();
+    assert_eq!(written, Appended::default());
+    assert_eq!(bench.store().statistics().head_series, 0);
+    let expected = vec![("requests_total".to_owned(), vec![metadata])];
+    assert_eq!(bench.store().metadata(None), expected);
+}
+
+#[test]
 fn rows_with_times_of_their_own_stand_beside_the_scrape() {
     let mut bench = Bench::new(MemoryDisk::new(), options());
     let start = bench.now();
