@@ -69,7 +69,7 @@ impl From<Ending> for ExitCode {
 #[command(
     name = "gpx_headwater",
     version,
-    about = "Shows an app's metrics straight from its /metrics",
+    about = "Shows an app's metrics in Grafana, straight from its /metrics",
     after_help = "Start with: gpx_headwater demo"
 )]
 struct Line {

@@ -106,6 +106,8 @@ pub(crate) fn instance_of(
     context
         .data_source_instance_settings
         .as_ref()
+        // Without a uid nobody could tell whose data it is.
+        .filter(|instance| !instance.uid.is_empty())
         .ok_or(SettingsError::Missing)
 }
 
