@@ -35,6 +35,9 @@ pub(crate) async fn values(
     parameters: Parameters,
 ) -> Result<Response> {
     let name = unescape_label(&name);
+    if name.is_empty() {
+        return Err(Error::Request(format!("invalid label name: {name:?}")));
+    }
     let question = question(&parameters)?;
     let context = forwarded::context(&headers);
     let values = api.engine.label_values(&name, &question, &context).await?;

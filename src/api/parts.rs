@@ -70,6 +70,11 @@ pub struct WriteLimits {
     pub compressed_bytes: usize,
     /// `write_max_bytes`: the body as it is read. Default 64 MiB; senders rarely exceed 1 MiB.
     pub bytes: usize,
+    /// `max_labels`: labels of a series. Not above the store's own bound, which refuses a whole
+    /// request for one series beyond it. Default 64.
+    pub labels: usize,
+    /// `max_labels_bytes`: bytes of a series's labels together; as `labels`. Default 16 KiB.
+    pub labels_bytes: usize,
 }
 
 impl Default for WriteLimits {
@@ -77,6 +82,8 @@ impl Default for WriteLimits {
         Self {
             compressed_bytes: 16 << 20,
             bytes: 64 << 20,
+            labels: 64,
+            labels_bytes: 16 << 10,
         }
     }
 }
@@ -123,7 +130,7 @@ pub struct Page {
 /// A file of the page.
 #[derive(Clone)]
 pub struct PageFile {
-    /// Its path without a leading slash, such as `page.js`.
+    /// Its path without a leading slash, such as `page.js`; none twice, and none of the API's.
     pub path: Cow<'static, str>,
     /// Its type, such as `text/javascript; charset=utf-8`.
     pub content_type: &'static str,

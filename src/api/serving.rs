@@ -62,10 +62,7 @@ pub(crate) fn add(routes: Router<Api>, parts: ServerParts) -> Router<Api> {
     };
     // These say nothing, and whoever asks them has no token.
     guarded
-        .route(
-            "/-/healthy",
-            get(|| async { "Headwater is Healthy.\n" }).head(|| async {}),
-        )
+        .route("/-/healthy", get(|| async { "Headwater is Healthy.\n" }))
         .route(
             "/-/ready",
             get(move || {

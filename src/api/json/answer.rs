@@ -1,6 +1,7 @@
 //! The results of queries.
 
-use super::times::{TimeTexts, push_between};
+use super::number::{VALUE_BYTES, write_value};
+use super::times::{BETWEEN_BYTES, TimeTexts, push_between};
 use super::{PIECE_BYTES, Pieces, push_labels, push_notices, push_text, push_time, push_value};
 use series::{Answer, InstantSample, QueryResult, Sample, Series, Statistics};
 use std::time::Duration;
@@ -8,6 +9,12 @@ use std::time::Duration;
 /// Points that are written before it is looked whether the piece is full. A point has at most
 /// some 60 bytes.
 const RUN: usize = 512;
+
+/// Room for a point: the text before its value, and the value.
+const POINT_BYTES: usize = BETWEEN_BYTES + VALUE_BYTES;
+
+/// The bytes that end the point before, at the start of the text between two values.
+const ENDING: usize = 3;
 
 /// What is told of a query's cost, where the parameter `stats` asks for it.
 pub(crate) struct StatisticsJson {
@@ -143,13 +150,26 @@ fn push_points(
     let first = range.start == 0;
     match texts.place(&series.times) {
         Some(place) => {
-            for (i, value) in values.iter().enumerate() {
-                let between = texts.between(place + range.start + i);
-                // The first point of a series ends none before it.
-                let skip = if first && i == 0 { 3 } else { 0 };
-                out.extend_from_slice(&between[skip..]);
-                push_value(out, *value);
+            let start = out.len();
+            // Room for the longest points; what they do not need is cut off again.
+            out.resize(start + values.len() * POINT_BYTES, 0);
+            let mut at = start;
+            let texts = &texts.between(place + range.start)[..values.len()];
+            for (between, value) in texts.iter().zip(values) {
+                if let Some(window) = out[at..].first_chunk_mut::<BETWEEN_BYTES>() {
+                    *window = between.bytes;
+                    at += between.length;
+                }
+                if first && at == start + between.length {
+                    // The first point of a series ends none before it.
+                    out.copy_within(start + ENDING..at, start);
+                    at -= ENDING;
+                }
+                if let Some(window) = out[at..].first_chunk_mut::<VALUE_BYTES>() {
+                    at += write_value(window, *value);
+                }
             }
+            out.truncate(at);
         }
         None => {
             for (i, (time, value)) in series.times[range].iter().zip(values).enumerate() {

@@ -3,34 +3,103 @@
 /// Digits of a float's shortest form.
 const MAX_DIGITS: usize = 17;
 
+/// No number takes more bytes; [`write_value`] may overwrite as many.
+pub(crate) const VALUE_BYTES: usize = 32;
+
 /// The shortest decimal that reads back as `value`, without exponent from 1e-6 to below 1e21,
 /// otherwise as `1e-07`; `NaN`, `+Inf`, `-Inf` (what Go's `strconv` makes of the formats `f` and
 /// `e`, between which Prometheus chooses so).
 pub(crate) fn push_value(out: &mut Vec<u8>, value: f64) {
-    if !value.is_finite() {
-        out.extend_from_slice(if value.is_nan() {
-            b"NaN"
-        } else if value > 0.0 {
-            b"+Inf"
-        } else {
-            b"-Inf"
-        });
-        return;
+    let mut window = [0; VALUE_BYTES];
+    let length = write_value(&mut window, value);
+    out.extend_from_slice(&window[..length]);
+}
+
+/// As [`push_value`], to the start of `window`. Gives back how many bytes count; those behind
+/// them are spoilt.
+///
+/// Lengths vary from number to number and processors guess them badly, so that fixed sizes are
+/// copied and the rest is overwritten by what follows.
+#[inline]
+pub(crate) fn write_value(window: &mut [u8; VALUE_BYTES], value: f64) -> usize {
+    let whole = value as i64;
+    // Counters are mostly whole numbers. Minus zero is told from zero by its bits.
+    if whole.unsigned_abs() < 10_000_000_000_000_000 && (whole as f64).to_bits() == value.to_bits()
+    {
+        return write_whole(window, whole);
     }
+    let magnitude = value.abs();
+    if (1e-4..1e15).contains(&magnitude) {
+        // Within these bounds no exponent is written, and whole numbers were written above.
+        let mut buffer = zmij::Buffer::new();
+        return write_short(window, buffer.format_finite(value).as_bytes());
+    }
+    write_odd(window, value)
+}
+
+/// A whole number of at most 16 digits.
+#[inline]
+fn write_whole(window: &mut [u8; VALUE_BYTES], value: i64) -> usize {
+    let magnitude = value.unsigned_abs();
+    let high = eight_digits(magnitude / 100_000_000);
+    let low = eight_digits(magnitude % 100_000_000);
+    let digits = u128::from(high) | (u128::from(low) << 64);
+    let zeros = (digits.trailing_zeros() as usize / 8).min(15);
+    let ascii = (digits >> (8 * zeros)) | 0x3030_3030_3030_3030_3030_3030_3030_3030;
+    let sign = usize::from(value < 0);
+    window[0] = b'-';
+    window[sign..sign + 16].copy_from_slice(&ascii.to_le_bytes());
+    sign + 16 - zeros
+}
+
+/// The eight digits of a number below 10^8, one to a byte, the first in the lowest. Divides all
+/// halves at once: by 10,000, then by 100 in each half, then by 10 in each quarter.
+#[inline]
+fn eight_digits(number: u64) -> u64 {
+    let halves = (number / 10_000) | ((number % 10_000) << 32);
+    let hundreds = ((halves * 10_486) >> 20) & 0x0000_007f_0000_007f;
+    let quarters = ((halves - 100 * hundreds) << 16) + hundreds;
+    let tens = ((quarters * 103) >> 10) & 0x000f_000f_000f_000f;
+    ((quarters - 10 * tens) << 8) + tens
+}
+
+/// Copies a text of at most 32 bytes by two copies of a fixed size that may overlap.
+#[inline]
+fn write_short(window: &mut [u8; VALUE_BYTES], text: &[u8]) -> usize {
+    let length = text.len().min(VALUE_BYTES);
+    let text = &text[..length];
+    if let (Some(first), Some(last)) = (text.first_chunk::<16>(), text.last_chunk::<16>()) {
+        window[..16].copy_from_slice(first);
+        window[length - 16..length].copy_from_slice(last);
+    } else if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        window[..8].copy_from_slice(first);
+        window[length - 8..length].copy_from_slice(last);
+    } else {
+        window[..length].copy_from_slice(text);
+    }
+    length
+}
+
+/// What is not finite, or needs another exponent than its shortest form has.
+#[cold]
+fn write_odd(window: &mut [u8; VALUE_BYTES], value: f64) -> usize {
+    if value.is_nan() {
+        return write_short(window, b"NaN");
+    }
+    if value.is_infinite() {
+        return write_short(window, if value > 0.0 { b"+Inf" } else { b"-Inf" });
+    }
+    if value == 0.0 {
+        return write_short(window, b"-0");
+    }
+    let mut out = Vec::with_capacity(VALUE_BYTES);
     let mut buffer = zmij::Buffer::new();
     let text = buffer.format_finite(value).as_bytes();
-    let magnitude = value.abs();
-    // Within these bounds no exponent is written, except for the `.0` of a whole number all is
-    // as it should be.
-    if (1e-4..1e15).contains(&magnitude) || magnitude == 0.0 {
-        out.extend_from_slice(text.strip_suffix(b".0").unwrap_or(text));
-    } else {
-        respell(out, text, magnitude);
-    }
+    respell(&mut out, text, value.abs());
+    write_short(window, &out)
 }
 
 /// The same digits with the point, or the exponent, where Go puts it.
-#[cold]
 fn respell(out: &mut Vec<u8>, text: &[u8], magnitude: f64) {
     let (sign, text) = match text.strip_prefix(b"-") {
         Some(rest) => (&b"-"[..], rest),
@@ -130,9 +199,28 @@ mod tests {
             (f64::INFINITY, "+Inf"),
             (f64::NEG_INFINITY, "-Inf"),
             (9_007_199_254_740_993.0, "9007199254740992"),
-            (4_503_599_627_370_497.5, "4503599627370497.5"),
+            (2_251_799_813_685_249.5, "2251799813685249.5"),
         ] {
             assert_eq!(spelled(value), text);
+        }
+    }
+
+    #[test]
+    fn whole_numbers_of_every_length_are_spelled() {
+        let mut power = 1_i64;
+        for _ in 0..18 {
+            for value in [
+                power,
+                power - 1,
+                power + 1,
+                123_456_789_012_345_678 % power.max(2),
+            ] {
+                for value in [value, -value] {
+                    let exact = value as f64;
+                    assert_eq!(spelled(exact), (exact as i64).to_string());
+                }
+            }
+            power *= 10;
         }
     }
 

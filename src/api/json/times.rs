@@ -31,9 +31,18 @@ pub(crate) fn push_between(out: &mut Vec<u8>, time: i64) {
 #[derive(Default)]
 pub(crate) struct TimeTexts {
     column: Column<i64>,
-    text: Vec<u8>,
-    /// For each time where its text starts, and at last where the text ends.
-    starts: Vec<u32>,
+    texts: Vec<Between>,
+}
+
+/// No text between two values takes more bytes: that before the longest time has 27.
+pub(crate) const BETWEEN_BYTES: usize = 32;
+
+/// A text between two values, kept at a fixed size that is cheap to copy.
+#[derive(Clone, Copy)]
+pub(crate) struct Between {
+    pub(crate) bytes: [u8; BETWEEN_BYTES],
+    /// How many of them count.
+    pub(crate) length: usize,
 }
 
 impl TimeTexts {
@@ -46,13 +55,16 @@ impl TimeTexts {
         if times.len() > MAX_KEPT {
             return None;
         }
-        self.text.clear();
-        self.starts.clear();
+        self.texts.clear();
+        let mut text = Vec::with_capacity(BETWEEN_BYTES);
         for time in times.iter() {
-            self.starts.push(self.text.len() as u32);
-            push_between(&mut self.text, *time);
+            text.clear();
+            push_between(&mut text, *time);
+            let mut bytes = [0; BETWEEN_BYTES];
+            let length = text.len().min(BETWEEN_BYTES);
+            bytes[..length].copy_from_slice(&text[..length]);
+            self.texts.push(Between { bytes, length });
         }
-        self.starts.push(self.text.len() as u32);
         self.column = times.clone();
         Some(0)
     }
@@ -65,9 +77,9 @@ impl TimeTexts {
         (inside && !times.is_empty()).then_some(place)
     }
 
-    /// The text before the value at `place`.
-    pub(crate) fn between(&self, place: usize) -> &[u8] {
-        &self.text[self.starts[place] as usize..self.starts[place + 1] as usize]
+    /// The texts before the values from `place` on.
+    pub(crate) fn between(&self, place: usize) -> &[Between] {
+        &self.texts[place..]
     }
 }
 
@@ -99,10 +111,16 @@ mod tests {
         let all: Column<i64> = (0..10).map(|i| i * 1_000).collect();
         assert_eq!(texts.place(&all), Some(0));
         assert_eq!(texts.place(&all.slice(3..7)), Some(3));
-        assert_eq!(texts.between(3), b"\"],[3,\"");
+        let shown = |texts: &TimeTexts, place: usize| {
+            let first = texts.between(place)[0];
+            String::from_utf8(first.bytes[..first.length].to_vec()).unwrap()
+        };
+        assert_eq!(shown(&texts, 3), "\"],[3,\"");
         let other: Column<i64> = vec![5_500].into();
         assert_eq!(texts.place(&other), Some(0));
-        assert_eq!(texts.between(0), b"\"],[5.500,\"");
+        assert_eq!(shown(&texts, 0), "\"],[5.500,\"");
+        assert_eq!(texts.place(&vec![i64::MIN].into()), Some(0));
+        assert_eq!(shown(&texts, 0), "\"],[-9223372036854775.808,\"");
         assert_eq!(texts.place(&(0..100_000).collect()), None);
     }
 }

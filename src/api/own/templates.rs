@@ -269,7 +269,11 @@ fn guesses(query: &str, place: &Range<usize>, in_brackets: bool) -> &'static [&'
     if word.eq_ignore_ascii_case("offset") || before.to_ascii_lowercase().ends_with("offset -") {
         return DURATION;
     }
-    if after.trim_start().starts_with('(') {
+    let after = after.trim_start();
+    let next_word = after
+        .find(|c: char| !c.is_ascii_alphabetic())
+        .map_or(after, |end| &after[..end]);
+    if after.starts_with('(') || matches!(next_word, "by" | "without") {
         return BEFORE_PAREN;
     }
     ANY

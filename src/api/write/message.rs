@@ -2,6 +2,7 @@
 
 use super::protobuf::{Field, Fields, Malformed};
 use super::refusals::{Reason, Refusals};
+use crate::parts::WriteLimits;
 use series::{Exemplar, Labels, METRIC_NAME, Metadata, MetricKind, Sample, WriteSeries};
 
 /// A request as it was understood.
@@ -14,14 +15,15 @@ pub(crate) struct Request {
 }
 
 /// Reads `prometheus.WriteRequest` (Remote-Write 1.0 specification).
-pub(crate) fn read_v1(message: &[u8]) -> Result<Request, Malformed> {
+pub(crate) fn read_v1(message: &[u8], limits: &WriteLimits) -> Result<Request, Malformed> {
     let mut request = Request::default();
     let mut pairs = Vec::new();
     let mut fields = Fields::new(message);
     while let Some(field) = fields.next()? {
         match field.number {
             1 => {
-                let series = read_series_v1(field.bytes()?, &mut pairs, &mut request.refusals)?;
+                let series =
+                    read_series_v1(field.bytes()?, &mut pairs, limits, &mut request.refusals)?;
                 request.series.extend(series);
             }
             3 => request.series.extend(read_metadata_v1(field.bytes()?)?),
@@ -36,6 +38,7 @@ type Pairs<'a> = Vec<(&'a [u8], &'a [u8])>;
 fn read_series_v1<'a>(
     message: &'a [u8],
     pairs: &mut Pairs<'a>,
+    limits: &WriteLimits,
     refusals: &mut Refusals,
 ) -> Result<Option<WriteSeries>, Malformed> {
     pairs.clear();
@@ -57,7 +60,7 @@ fn read_series_v1<'a>(
             _ => {}
         }
     }
-    let labels = match to_labels(pairs) {
+    let labels = match to_labels(pairs, limits) {
         Ok(labels) => labels,
         Err(reason) => {
             refusals.series(reason, &shown(pairs), samples.len() + histograms);
@@ -153,7 +156,7 @@ fn read_metadata_v1(message: &[u8]) -> Result<Option<WriteSeries>, Malformed> {
 }
 
 /// Reads `io.prometheus.write.v2.Request` (Remote-Write 2.0 specification).
-pub(crate) fn read_v2(message: &[u8]) -> Result<Request, Malformed> {
+pub(crate) fn read_v2(message: &[u8], limits: &WriteLimits) -> Result<Request, Malformed> {
     let mut symbols = Vec::new();
     let mut fields = Fields::new(message);
     // Symbols may lie behind the series that use them.
@@ -164,6 +167,7 @@ pub(crate) fn read_v2(message: &[u8]) -> Result<Request, Malformed> {
     }
     let mut reader = SeriesV2 {
         symbols: &symbols,
+        limits,
         refs: Vec::new(),
         pairs: Vec::new(),
     };
@@ -180,6 +184,7 @@ pub(crate) fn read_v2(message: &[u8]) -> Result<Request, Malformed> {
 
 struct SeriesV2<'m, 's> {
     symbols: &'s [&'m [u8]],
+    limits: &'s WriteLimits,
     refs: Vec<u32>,
     pairs: Pairs<'m>,
 }
@@ -210,7 +215,9 @@ impl<'m> SeriesV2<'m, '_> {
                 _ => {}
             }
         }
-        let labels = self.resolve().and_then(|()| to_labels(&self.pairs));
+        let labels = self
+            .resolve()
+            .and_then(|()| to_labels(&self.pairs, self.limits));
         let labels = match labels {
             Ok(labels) => labels,
             Err(reason) => {
@@ -332,9 +339,16 @@ fn kind_of(number: u32) -> MetricKind {
 
 /// The labels of a series: names and values are UTF-8, names are sorted, none is empty or stands
 /// twice, and the metric has a name (Remote-Write 1.0 specification, "Labels").
-fn to_labels(pairs: &[(&[u8], &[u8])]) -> Result<Labels, Reason> {
+fn to_labels(pairs: &[(&[u8], &[u8])], limits: &WriteLimits) -> Result<Labels, Reason> {
+    if pairs.len() > limits.labels {
+        return Err(Reason::ManyLabels {
+            found: pairs.len(),
+            limit: limits.labels,
+        });
+    }
     let mut has_name = false;
     let mut last: Option<&[u8]> = None;
+    let mut texts = Vec::with_capacity(pairs.len());
     for (name, value) in pairs {
         if name.is_empty() {
             return Err(Reason::EmptyName);
@@ -348,8 +362,9 @@ fn to_labels(pairs: &[(&[u8], &[u8])]) -> Result<Labels, Reason> {
             }
             _ => {}
         }
-        if std::str::from_utf8(name).is_err() || std::str::from_utf8(value).is_err() {
-            return Err(Reason::NotUtf8);
+        match (std::str::from_utf8(name), std::str::from_utf8(value)) {
+            (Ok(name), Ok(value)) => texts.push((name, value)),
+            _ => return Err(Reason::NotUtf8),
         }
         has_name |= *name == METRIC_NAME.as_bytes() && !value.is_empty();
         last = Some(name);
@@ -357,7 +372,14 @@ fn to_labels(pairs: &[(&[u8], &[u8])]) -> Result<Labels, Reason> {
     if !has_name {
         return Err(Reason::NoMetricName);
     }
-    Ok(Labels::from_sorted(texts(pairs)))
+    let labels = Labels::from_sorted(texts);
+    if labels.heap_size() > limits.labels_bytes {
+        return Err(Reason::LongLabels {
+            found: labels.heap_size(),
+            limit: limits.labels_bytes,
+        });
+    }
+    Ok(labels)
 }
 
 /// Pairs that were found to be UTF-8.

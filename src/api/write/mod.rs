@@ -120,8 +120,8 @@ fn store(
 ) -> Result<Written, Refused> {
     let message = inflate(body, limits.bytes)?;
     let read = match version {
-        Version::V1 => message::read_v1(&message),
-        Version::V2 => message::read_v2(&message),
+        Version::V1 => message::read_v1(&message, &limits),
+        Version::V2 => message::read_v2(&message, &limits),
     };
     let mut request = read.map_err(|error| Refused::Protobuf(version, error))?;
     drop(message);

@@ -18,6 +18,10 @@ pub(crate) enum Reason {
     NotUtf8,
     #[error("the label __name__ is missing")]
     NoMetricName,
+    #[error("{found} labels, more than max_labels = {limit}")]
+    ManyLabels { found: usize, limit: usize },
+    #[error("labels of {found} bytes, more than max_labels_bytes = {limit}")]
+    LongLabels { found: usize, limit: usize },
     #[error("labels_refs must hold pairs, and has an odd number of entries")]
     OddReferences,
     #[error("there is no symbol {0}")]
