@@ -207,6 +207,8 @@ fn a_server_scrapes_answers_keeps_and_ends() {
         "1"
     );
     assert_eq!(again.end("-INT"), Some(0));
+    // Killed, it could not remove its folder.
+    assert_eq!(demo.end("-TERM"), Some(0));
 }
 
 #[test]
