@@ -95,7 +95,9 @@ impl Chart<'_> {
 
     fn write_times(&self, out: &mut dyn Write) -> io::Result<()> {
         let width = self.width.saturating_sub(SCALE + 2).max(1);
-        let (start, end) = (time(self.query.start_ms), time(self.query.end_ms));
+        // Nobody reads milliseconds from a chart.
+        let whole = |ms: i64| time(ms - ms.rem_euclid(1_000));
+        let (start, end) = (whole(self.query.start_ms), whole(self.query.end_ms));
         writeln!(out, "{:SCALE$} └{}", "", "─".repeat(width))?;
         let room = width.saturating_sub(start.len()).max(end.len() + 1);
         writeln!(out, "{:SCALE$}  {start}{end:>room$}", "")

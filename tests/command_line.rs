@@ -1,0 +1,223 @@
+//! What a person starts, through the built binary: `demo`, `serve` and `query`.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![cfg(unix)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long something that happens at once may take on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gpx_headwater"));
+    command.stdin(Stdio::null());
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    command().args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A process that ends with the test, however that ends.
+struct Started {
+    child: Child,
+    out: BufReader<ChildStdout>,
+}
+
+impl Started {
+    fn new(arguments: &[&str]) -> Self {
+        let mut command = command();
+        let mut child = command
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        Self { child, out }
+    }
+
+    /// What stands behind `mark` in the first line that the process writes with it.
+    fn line(&mut self, mark: &str) -> String {
+        loop {
+            let mut line = String::new();
+            let read = self.out.read_line(&mut line).unwrap();
+            assert!(read > 0, "the process ended without a line with {mark:?}");
+            if let Some((_, rest)) = line.split_once(mark) {
+                return rest.to_owned();
+            }
+        }
+    }
+
+    /// The host and port that stand behind `mark`.
+    fn address(&mut self, mark: &str) -> String {
+        let rest = self.line(mark);
+        let end = rest.find(['/', ',', '\n']).unwrap();
+        rest[..end].to_owned()
+    }
+
+    /// Ends the process with a signal and gives back its exit status.
+    fn end(&mut self, signal: &str) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status().unwrap();
+        assert!(sent.success());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The body that a server answers with, as JSON.
+fn get(address: &str, path: &str) -> serde_json::Value {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
+    serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
+}
+
+/// Asks until the expression has a value, and gives it back.
+fn value(address: &str, expr: &str) -> String {
+    let started = Instant::now();
+    loop {
+        let answer = get(address, &format!("/api/v1/query?query={expr}"));
+        if let Some(value) = answer["data"]["result"][0]["value"][1].as_str() {
+            return value.to_owned();
+        }
+        assert!(started.elapsed() < PATIENCE, "{expr}: {answer}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// The number that stands behind `name` in a table of figures.
+fn figure(table: &str, name: &str) -> f64 {
+    let line = table.lines().find(|line| line.trim().starts_with(name));
+    let line = line.unwrap_or_else(|| panic!("no {name} in {table}"));
+    let number = line.trim().trim_start_matches(name).split_whitespace();
+    let number = number.clone().next().unwrap_or_default();
+    number.parse().unwrap_or_else(|_| panic!("{line}"))
+}
+
+#[test]
+fn a_demo_shows_figures_and_leaves_nothing_behind() {
+    let ended = run(&["demo", "--for", "6s"]);
+    let (out, err) = (text(&ended.stdout), text(&ended.stderr));
+    assert_eq!(ended.status.code(), Some(0), "{out}{err}");
+    assert_eq!(err, "");
+    let last = &out[out.find("in the end").unwrap()..];
+    assert!(figure(last, "requests with 200") > 0.0, "{last}");
+    assert!(figure(last, "requests with 201") > 0.0, "{last}");
+    assert!(figure(last, "posts") > 0.0, "{last}");
+    assert!(figure(last, "95 of 100 answers within") > 0.0, "{last}");
+    let folder = out.split("the samples").nth(1).unwrap().trim_start();
+    let folder = Path::new(&folder[..folder.find(' ').unwrap()]);
+    assert!(folder.is_absolute(), "{folder:?}");
+    assert!(!folder.exists(), "{folder:?} is left");
+}
+
+#[test]
+fn a_demo_that_is_interrupted_ends_cleanly() {
+    let mut demo = Started::new(&["demo"]);
+    let address = demo.address("the API       http://");
+    let folder = demo.line("the samples ");
+    let folder = Path::new(folder.split(" (").next().unwrap().trim()).to_owned();
+    assert!(folder.exists(), "{folder:?} is not there");
+    assert!(
+        value(&address, "users_created_total")
+            .parse::<f64>()
+            .is_ok()
+    );
+    assert_eq!(demo.end("-INT"), Some(0));
+    let mut rest = String::new();
+    demo.out.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("in the end"), "{rest}");
+    assert!(!folder.exists(), "{folder:?} is left");
+}
+
+#[test]
+fn a_server_scrapes_answers_keeps_and_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let data = data.to_str().unwrap();
+    let mut demo = Started::new(&["demo"]);
+    let wiki = format!("http://{}/metrics", demo.address("its metrics   http://"));
+    let serve = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--data-dir",
+        data,
+        "--scrape",
+        &wiki,
+        "--scrape-interval",
+        "1s",
+    ];
+    let mut server = Started::new(&serve);
+    let address = server.address("listens on http://");
+    assert_eq!(value(&address, "up"), "1");
+
+    let second = run(&serve);
+    let err = text(&second.stderr);
+    assert_eq!(second.status.code(), Some(2), "{err}");
+    let holder = format!("process {}", server.child.id());
+    assert!(err.contains(data) && err.contains(&holder), "{err}");
+    let taken = run(&["serve", "--listen", &address, "--data-dir", data]);
+    let err = text(&taken.stderr);
+    assert_eq!(taken.status.code(), Some(2), "{err}");
+    assert!(err.contains("another process listens there"), "{err}");
+
+    let url = format!("http://{address}");
+    let asked = run(&["query", "count(up)", "--url", &url]);
+    assert_eq!(text(&asked.stdout), "value  series\n    1  {}\n");
+    assert_eq!(asked.status.code(), Some(0));
+    let wrong = run(&["query", "sum(rat(x[5m]))", "--url", &url]);
+    let err = text(&wrong.stderr);
+    assert_eq!(wrong.status.code(), Some(1), "{err}");
+    assert!(err.contains("did you mean \"rate\"?"), "{err}");
+    assert!(err.ends_with("  sum(rat(x[5m]))\n      ^\n"), "{err}");
+    // The folder can be read beside the process that writes there.
+    let beside = run(&["query", "count(up)", "--data-dir", data]);
+    assert_eq!(text(&beside.stdout), "value  series\n    1  {}\n");
+
+    assert_eq!(server.end("-TERM"), Some(0));
+    let kept = run(&["query", "count(up)", "--data-dir", data]);
+    assert_eq!(text(&kept.stdout), "value  series\n    1  {}\n");
+    let mut again = Started::new(&serve);
+    let address = again.address("listens on http://");
+    assert_eq!(
+        value(&address, "count(count_over_time(up%5B5m%5D)%3E1)"),
+        "1"
+    );
+    assert_eq!(again.end("-INT"), Some(0));
+    // Killed, it could not remove its folder.
+    assert_eq!(demo.end("-TERM"), Some(0));
+}
+
+#[test]
+fn a_shell_can_complete_the_command_line() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = run(&["completion", shell]);
+        assert_eq!(script.status.code(), Some(0), "{shell}");
+        let script = text(&script.stdout);
+        assert!(script.contains("scrape-check"), "{shell}: {script}");
+    }
+    assert_eq!(run(&["completion", "dos"]).status.code(), Some(2));
+}
