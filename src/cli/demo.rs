@@ -178,7 +178,7 @@ impl Stage {
         let stop = CancellationToken::new();
         tokio::spawn(visitors::come(routes.clone(), SEED, stop.clone()));
         let pages = tokio::spawn(listening::serve(app, routes, stop.clone()));
-        let router = listening::router(&running, &clock, None);
+        let router = listening::router(&running, machine, None);
         let answers = tokio::spawn(listening::serve(listener, router, stop.clone()));
         let serving = tokio::spawn(async move {
             // A panic in a server is written where it happens.

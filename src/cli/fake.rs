@@ -65,6 +65,10 @@ impl Surroundings for FakeMachine {
 }
 
 impl Machine for FakeMachine {
+    fn version(&self) -> &'static str {
+        "1.2.3"
+    }
+
     fn clock(&self) -> Clock {
         Arc::new(|| NOW)
     }

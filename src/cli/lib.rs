@@ -27,13 +27,11 @@ pub use scrape_check::{
 pub use serve::Serve;
 pub use surroundings::{FetchFailure, FetchedPage, Surroundings, SystemSurroundings};
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::future::Future;
 use std::io::Write;
 use std::process::ExitCode;
-
-const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Where a command writes what it has to say.
 pub struct Streams<'a> {
@@ -99,7 +97,11 @@ pub fn run(
     machine: &dyn Machine,
     streams: &mut Streams<'_>,
 ) -> Ending {
-    let command = match Line::try_parse_from(arguments) {
+    let line = Line::command().version(machine.version());
+    let parsed = line
+        .try_get_matches_from(arguments)
+        .and_then(|matches| Line::from_arg_matches(&matches));
+    let command = match parsed {
         Ok(line) => line.command,
         Err(message) => {
             // Help and version are asked for and go to the output.

@@ -5,8 +5,8 @@ mod tls;
 pub(crate) use rustls::ServerConfig;
 pub(crate) use tls::{TlsListener, config as tls_config};
 
-use crate::machine::Running;
-use api::{BuildInfo, Clock, Host, ServerParts, WriteLimits};
+use crate::machine::{Machine, Running};
+use api::{BuildInfo, Host, ServerParts, WriteLimits};
 use axum::Router;
 use series::Secret;
 use std::io;
@@ -84,12 +84,16 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
 }
 
 /// Prometheus's API over a store.
-pub(crate) fn router(running: &Running, clock: &Clock, bearer_token: Option<Secret>) -> Router {
+pub(crate) fn router(
+    running: &Running,
+    machine: &dyn Machine,
+    bearer_token: Option<Secret>,
+) -> Router {
     let parts = ServerParts {
         host: Host {
-            clock: Some(Arc::clone(clock)),
+            clock: Some(machine.clock()),
             build: BuildInfo {
-                version: crate::VERSION.to_owned(),
+                version: machine.version().to_owned(),
                 ..BuildInfo::default()
             },
         },

@@ -13,6 +13,9 @@ pub type Task<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// The machine as `serve`, `demo` and `query` need it: its clock, its signals, and a store on
 /// its disk. The front door implements it, for this room knows no store.
 pub trait Machine {
+    /// The program's version: that of the root package, which rooms do not carry.
+    fn version(&self) -> &'static str;
+
     /// What time it is.
     fn clock(&self) -> Clock;
 

@@ -114,7 +114,7 @@ impl Serve {
             // Nobody is left to be told when the stream is closed.
             let _ = writeln!(streams.err, "{damage}");
         }
-        let router = listening::router(&running, &machine.clock(), guard.token);
+        let router = listening::router(&running, machine, guard.token);
         let scheme = if guard.tls.is_some() { "https" } else { "http" };
         let noun = if jobs == 1 { "job" } else { "jobs" };
         let said = writeln!(

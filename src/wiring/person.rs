@@ -27,6 +27,10 @@ pub(crate) struct PersonsMachine {
 }
 
 impl cli::Machine for PersonsMachine {
+    fn version(&self) -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+
     fn clock(&self) -> api::Clock {
         let clock = Arc::clone(&self.clock);
         Arc::new(move || clock.now())

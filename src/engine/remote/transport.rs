@@ -79,7 +79,7 @@ struct Make {
 impl Make {
     fn client(&self, https: bool) -> Result<reqwest::Client> {
         let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("headwater/", env!("CARGO_PKG_VERSION")))
+            .user_agent("Headwater")
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .connect_timeout(self.settings.connect_timeout)
