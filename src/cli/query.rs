@@ -175,6 +175,13 @@ impl Query {
         for warning in &answer.warnings {
             writeln!(streams.err, "warning: {warning}")?;
         }
+        if !answer.histograms.is_empty() {
+            let count = answer.histograms.len();
+            writeln!(
+                streams.err,
+                "warning: {count} series of native histograms are not shown"
+            )?;
+        }
         for info in &answer.infos {
             writeln!(streams.err, "info: {info}")?;
         }

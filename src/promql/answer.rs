@@ -262,7 +262,6 @@ fn answer(query: &str, evaluator: Evaluator<'_>, result: QueryResult) -> Answer 
     let (mut warnings, infos) = evaluator.notices.texts(query);
     warnings.append(&mut source_warnings);
     Answer {
-        result,
         warnings,
         infos,
         statistics: Statistics {
@@ -270,5 +269,6 @@ fn answer(query: &str, evaluator: Evaluator<'_>, result: QueryResult) -> Answer 
             samples: Some(samples),
             ..Statistics::default()
         },
+        ..Answer::new(result)
     }
 }

@@ -1,4 +1,4 @@
-use crate::{Column, Labels, Sample};
+use crate::{Column, HistogramSeries, Labels, Sample};
 use std::time::Duration;
 
 /// What an engine gives back for one query.
@@ -6,6 +6,8 @@ use std::time::Duration;
 pub struct Answer {
     /// The values.
     pub result: QueryResult,
+    /// Native histograms, which stand beside the numbers of a matrix or vector.
+    pub histograms: Vec<HistogramSeries>,
     /// What may make the result wrong, as the source words it.
     pub warnings: Vec<String>,
     /// What a person may want to know about the query, as the source words it.
@@ -20,6 +22,7 @@ impl Answer {
     pub fn new(result: QueryResult) -> Self {
         Self {
             result,
+            histograms: Vec::new(),
             warnings: Vec::new(),
             infos: Vec::new(),
             statistics: Statistics::default(),

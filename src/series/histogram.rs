@@ -1,3 +1,4 @@
+use crate::{Column, Labels};
 use std::sync::Arc;
 
 /// A native histogram (Prometheus `model/histogram`, `FloatHistogram`): buckets whose bounds
@@ -44,6 +45,27 @@ pub struct Bucket {
     pub index: i32,
     /// Its observations alone, not those of the buckets below.
     pub count: f64,
+}
+
+/// The native histograms of one series in an answer, in columns with a row per bucket
+/// (Prometheus HTTP API, "Native histograms").
+///
+/// The buckets of one time stand one behind the other. A histogram without observations has no
+/// bucket and so no row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistogramSeries {
+    /// What identifies the series.
+    pub labels: Labels,
+    /// Milliseconds since the epoch.
+    pub times: Column<i64>,
+    /// Which bounds belong to the bucket: 0 only the upper, 1 only the lower, 2 none, 3 both.
+    pub boundaries: Column<i8>,
+    /// Lower bounds.
+    pub lowers: Column<f64>,
+    /// Upper bounds.
+    pub uppers: Column<f64>,
+    /// How many observations the buckets hold, which need not be whole numbers.
+    pub counts: Column<f64>,
 }
 
 /// Whether a histogram restarts its counts against the one before it.

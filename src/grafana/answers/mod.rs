@@ -2,12 +2,14 @@
 //! (query-contract.md, "Frames").
 
 mod exemplars;
+mod histograms;
 mod legend;
 
 pub(crate) use exemplars::exemplar_frame;
 
 use crate::frames::{Field, Frame, FrameError, Frames, SeriesShape, SeriesTexts, Template, Values};
 use crate::panel_query::Legend;
+use histograms::push_histograms;
 use legend::LegendWriter;
 use serde_json::{Map, Value, json};
 use series::{Answer, Column, InstantSample, Labels, QueryResult, Series, Statistics};
@@ -36,14 +38,28 @@ pub(crate) fn push_answer(
     answer: &Answer,
     asked: &Asked<'_>,
 ) -> Result<(), FrameError> {
+    let has_numbers = match &answer.result {
+        QueryResult::Matrix(series) => !series.is_empty(),
+        QueryResult::Vector(samples) => !samples.is_empty(),
+        QueryResult::Scalar(_) | QueryResult::String { .. } => true,
+    };
+    if has_numbers || answer.histograms.is_empty() {
+        push_result(frames, answer, asked, has_numbers)?;
+    }
+    push_histograms(frames, answer, asked, !has_numbers)
+}
+
+fn push_result(
+    frames: &mut Frames,
+    answer: &Answer,
+    asked: &Asked<'_>,
+    has_numbers: bool,
+) -> Result<(), FrameError> {
     let metas = Metas::new(answer, asked);
+    if !has_numbers {
+        return push_empty(frames, answer, asked, &metas);
+    }
     match &answer.result {
-        QueryResult::Matrix(series) if series.is_empty() => {
-            push_empty(frames, answer, asked, &metas)
-        }
-        QueryResult::Vector(samples) if samples.is_empty() => {
-            push_empty(frames, answer, asked, &metas)
-        }
         QueryResult::Matrix(series) => push_matrix(frames, series, asked, &metas),
         QueryResult::Vector(samples) => push_vector(frames, samples, asked, &metas),
         QueryResult::Scalar(sample) => {
@@ -230,6 +246,19 @@ impl Metas {
             QueryResult::Scalar(_) => ("numeric-multi", 1, "scalar"),
             QueryResult::String { .. } => ("timeseries-multi", 0, "string"),
         };
+        let mut custom = Map::new();
+        custom.insert("resultType".to_owned(), result_type.into());
+        Self::of_kind(kind, version, custom, answer, asked)
+    }
+
+    /// For frames of that type and version, with `custom` on each of them.
+    fn of_kind(
+        kind: &str,
+        version: u8,
+        mut custom: Map<String, Value>,
+        answer: &Answer,
+        asked: &Asked<'_>,
+    ) -> Self {
         let mut meta = Map::new();
         meta.insert("type".to_owned(), kind.into());
         meta.insert("typeVersion".to_owned(), json!([0, version]));
@@ -243,9 +272,9 @@ impl Metas {
         if !notices.is_empty() {
             meta.insert("notices".to_owned(), notices.into());
         }
-        let mut custom = Map::new();
-        custom.insert("resultType".to_owned(), result_type.into());
-        meta.insert("custom".to_owned(), custom.clone().into());
+        if !custom.is_empty() {
+            meta.insert("custom".to_owned(), custom.clone().into());
+        }
         let rest = Value::Object(meta.clone()).to_string();
 
         custom.insert("calculatedMinStep".to_owned(), asked.step_ms.into());

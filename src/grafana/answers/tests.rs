@@ -1,6 +1,6 @@
 use super::*;
 use arrow_ipc::reader::FileReader;
-use series::{Exemplar, Sample, SeriesExemplars};
+use series::{Exemplar, HistogramSeries, Sample, SeriesExemplars};
 use std::collections::HashMap;
 use std::io::Cursor;
 
@@ -159,6 +159,84 @@ fn a_string_is_a_frame_of_text() {
     assert_eq!(frames[0].meta["typeVersion"], json!([0, 0]));
     assert_eq!(frames[0].meta["custom"]["resultType"], "string");
     assert_eq!((frames[0].fields.len(), frames[0].rows), (2, 1));
+}
+
+fn histogram(pairs: &[(&str, &str)]) -> HistogramSeries {
+    HistogramSeries {
+        labels: labels(pairs),
+        times: vec![1_000, 1_000].into(),
+        boundaries: vec![0, 3].into(),
+        lowers: vec![0.5, -0.1].into(),
+        uppers: vec![1.0, 0.1].into(),
+        counts: vec![3.0, 0.5].into(),
+    }
+}
+
+#[test]
+fn native_histograms_are_heatmap_cells_with_a_row_per_bucket() {
+    let mut answer = Answer::new(QueryResult::Matrix(Vec::new()));
+    answer.histograms = vec![
+        histogram(&[("__name__", "h"), ("job", "a")]),
+        histogram(&[]),
+    ];
+    answer.warnings.push("w".into());
+    let notices = json!([{ "severity": "warning", "text": "w" }]);
+    let frames = frames_of(&answer, Legend::Verbose);
+    assert_eq!(frames.len(), 2);
+    assert_eq!(
+        (frames[0].name.as_str(), frames[0].ref_id.as_str()),
+        ("", "A")
+    );
+    assert_eq!(
+        frames[0].meta,
+        json!({
+            "type": "heatmap-cells",
+            "typeVersion": [0, 0],
+            "notices": notices,
+            "custom": { "calculatedMinStep": 60_000 },
+            "executedQueryString": "Expr: sum(up)\nStep: 1m0s",
+        })
+    );
+    assert_eq!(
+        frames[1].meta,
+        json!({ "type": "heatmap-cells", "typeVersion": [0, 0], "notices": notices })
+    );
+    let job = json!({ "__name__": "h", "job": "a" });
+    let field = |name: &str, config: Option<Value>| {
+        let mut metadata = HashMap::from([("labels".to_owned(), job.clone())]);
+        metadata.extend(config.map(|config| ("config".to_owned(), config)));
+        (name.to_owned(), metadata)
+    };
+    assert_eq!(
+        frames[0].fields,
+        [
+            field("xMax", Some(json!({ "interval": 60_000 }))),
+            field("yMin", Some(json!({ "displayNameFromDS": "h{job=\"a\"}" }))),
+            field("yMax", None),
+            field("count", None),
+            field("yLayout", None),
+        ]
+    );
+    assert_eq!((frames[0].rows, frames[1].rows), (2, 2));
+    assert_eq!(
+        frames[1].fields[1].1["config"]["displayNameFromDS"],
+        "sum(up)"
+    );
+}
+
+#[test]
+fn histograms_beside_numbers_follow_them() {
+    let numbers = vec![series(&[("job", "a")], &[1.0])];
+    let mut answer = Answer::new(QueryResult::Matrix(numbers));
+    answer.histograms = vec![histogram(&[("job", "b")])];
+    let frames = frames_of(&answer, Legend::Auto);
+    let kinds: Vec<&Value> = frames.iter().map(|frame| &frame.meta["type"]).collect();
+    assert_eq!(kinds, ["timeseries-multi", "heatmap-cells"]);
+    assert!(frames[0].meta.get("executedQueryString").is_some());
+    assert!(frames[1].meta.get("executedQueryString").is_none());
+    assert!(frames[1].meta.get("custom").is_none());
+    // The frontend names series that have labels.
+    assert!(!frames[1].fields[1].1.contains_key("config"));
 }
 
 #[test]

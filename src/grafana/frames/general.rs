@@ -1,7 +1,9 @@
 //! Frames of any shape, written by arrow: the rare ones, and the oracle of the fast ones.
 
 use super::FrameError;
-use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampNanosecondArray};
+use arrow_array::{
+    ArrayRef, Float64Array, Int8Array, RecordBatch, StringArray, TimestampNanosecondArray,
+};
 use arrow_ipc::writer::FileWriter;
 use arrow_schema::{DataType, Schema, TimeUnit};
 use bytes::Bytes;
@@ -38,6 +40,7 @@ pub(crate) enum Values {
     /// Milliseconds since the epoch; nanoseconds on the wire.
     Time(Column<i64>),
     Float(Column<f64>),
+    Int8(Column<i8>),
     Text(Vec<String>),
 }
 
@@ -46,6 +49,7 @@ impl Values {
         match self {
             Self::Time(values) => values.len(),
             Self::Float(values) => values.len(),
+            Self::Int8(values) => values.len(),
             Self::Text(values) => values.len(),
         }
     }
@@ -54,6 +58,7 @@ impl Values {
         match self {
             Self::Time(_) => DataType::Timestamp(TimeUnit::Nanosecond, None),
             Self::Float(_) => DataType::Float64,
+            Self::Int8(_) => DataType::Int8,
             Self::Text(_) => DataType::Utf8,
         }
     }
@@ -64,6 +69,7 @@ impl Values {
                 values.iter().map(|time| nanoseconds(*time)),
             )),
             Self::Float(values) => Arc::new(Float64Array::from_iter_values(values.iter().copied())),
+            Self::Int8(values) => Arc::new(Int8Array::from_iter_values(values.iter().copied())),
             Self::Text(values) => Arc::new(StringArray::from_iter_values(values)),
         }
     }

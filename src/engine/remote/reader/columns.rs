@@ -88,11 +88,6 @@ impl Columns {
         self.values.len()
     }
 
-    /// Finished series so far.
-    pub(super) fn series(&self) -> usize {
-        self.finished.len()
-    }
-
     /// Samples that came out of order or twice.
     pub(super) fn misordered(&self) -> u64 {
         self.misordered
@@ -114,6 +109,11 @@ impl Columns {
 
     pub(super) fn set_labels(&mut self, labels: Labels) {
         self.labels = labels;
+    }
+
+    /// The labels of the series that is being read, as far as they have come.
+    pub(super) fn labels(&self) -> &Labels {
+        &self.labels
     }
 
     /// How many bytes the text expected behind the bracket of the next sample has, when `found`,

@@ -87,7 +87,9 @@ impl Reader {
     fn comma_or_end(&mut self, bytes: &[u8], at: usize) -> Result<Option<usize>, Fault> {
         let open = self.open.last().copied();
         let end = match open {
-            Some(Open::Warnings | Open::Infos | Open::Result | Open::Values) => b']',
+            Some(Open::Warnings | Open::Infos | Open::Result | Open::Values | Open::Histograms) => {
+                b']'
+            }
             _ => b'}',
         };
         if bytes[at] == b',' && self.expect == Expect::CommaOrEnd {
@@ -106,11 +108,7 @@ impl Reader {
         self.expect = match open {
             Some(Open::Root) | None => Expect::Nothing,
             Some(Open::Element) => {
-                if self.element_has_histograms {
-                    self.columns.end_series_unless_empty();
-                } else {
-                    self.columns.end_series();
-                }
+                self.end_element();
                 Expect::CommaOrEnd
             }
             _ => Expect::CommaOrEnd,
@@ -118,10 +116,26 @@ impl Reader {
         Ok(Some(at + 1))
     }
 
+    /// Ends a series: its histograms and its numbers, which it may both have.
+    pub(super) fn end_element(&mut self) {
+        if self.histograms.end_series(self.columns.labels()) {
+            self.columns.end_series_unless_empty();
+        } else {
+            self.columns.end_series();
+        }
+    }
+
+    /// How many more samples the answer may hold.
+    fn room(&self) -> u64 {
+        let samples = self.columns.samples() + self.histograms.buckets();
+        self.bounds.samples.saturating_sub(samples as u64)
+    }
+
     /// A member of the innermost object or array: its key, or what kind of value it is.
     fn member(&mut self, bytes: &[u8], at: usize, stop: usize) -> Result<Option<usize>, Fault> {
         let field = match self.open.last() {
             Some(Open::Values) => return self.samples(bytes, at, stop),
+            Some(Open::Histograms) => return self.histogram(bytes, at),
             Some(Open::Warnings | Open::Infos) => Field::Notice,
             Some(Open::Result) if bytes[at] == b'{' => Field::Element,
             Some(Open::Result) => Field::Half,
@@ -151,13 +165,17 @@ impl Reader {
             (Field::Infos, b'[') => Some(Open::Infos),
             (Field::Result, b'[') => Some(Open::Result),
             (Field::Values, b'[') => Some(Open::Values),
+            (Field::Histograms, b'[') => {
+                self.histograms.begin();
+                Some(Open::Histograms)
+            }
             (Field::Element, b'{') => {
-                if self.columns.series() as u64 >= self.bounds.series {
+                if self.series >= self.bounds.series {
                     self.full = Some(Bound::Series);
                     return Ok(Some(at));
                 }
+                self.series += 1;
                 self.columns.begin_series();
-                self.element_has_histograms = false;
                 Some(Open::Element)
             }
             _ => None,
@@ -173,7 +191,7 @@ impl Reader {
                 end
             }),
             (Field::Sample, b'[') => {
-                if self.columns.samples() as u64 >= self.bounds.samples {
+                if self.room() == 0 {
                     self.full = Some(Bound::Samples);
                     return Ok(Some(at));
                 }
@@ -181,6 +199,10 @@ impl Reader {
                     self.columns.push(time, value);
                     end
                 })
+            }
+            (Field::Histogram, b'[') => {
+                self.histograms.begin();
+                return self.histogram(bytes, at);
             }
             (
                 Field::Status | Field::Error | Field::ErrorType | Field::ResultType | Field::Notice,
@@ -201,6 +223,8 @@ impl Reader {
                 Field::Data
                 | Field::Result
                 | Field::Values
+                | Field::Histogram
+                | Field::Histograms
                 | Field::Metric
                 | Field::Sample
                 | Field::Element,
@@ -213,10 +237,6 @@ impl Reader {
                 return Err(Fault::expected(bytes, at, what));
             }
             _ => {
-                if field == Field::Histogram {
-                    self.histograms += 1;
-                    self.element_has_histograms = true;
-                }
                 if matches!(first, b'{' | b'[') {
                     self.expect = Expect::Ignoring(1);
                     return Ok(Some(at + 1));
@@ -287,10 +307,7 @@ impl Reader {
         stop: usize,
     ) -> Result<Option<usize>, Fault> {
         let start = at;
-        let mut room = self
-            .bounds
-            .samples
-            .saturating_sub(self.columns.samples() as u64);
+        let mut room = self.room();
         loop {
             if room == 0 {
                 self.full = Some(Bound::Samples);
@@ -325,6 +342,23 @@ impl Reader {
                 Ok((at > start).then_some(at))
             }
         }
+    }
+
+    /// One histogram. One that has more buckets than there is room is not taken at all, for a
+    /// part of it would look like another distribution.
+    fn histogram(&mut self, bytes: &[u8], at: usize) -> Result<Option<usize>, Fault> {
+        let room = self.room();
+        let before = self.histograms.buckets();
+        let end = self.histograms.read(bytes, at)?;
+        if (self.histograms.buckets() - before) as u64 > room {
+            self.histograms.truncate(before);
+            self.full = Some(Bound::Samples);
+            return Ok(Some(at));
+        }
+        if end.is_some() {
+            self.expect = Expect::CommaOrEnd;
+        }
+        Ok(end)
     }
 
     /// A sample as servers write it, without white space: the position behind it, which is
@@ -367,38 +401,16 @@ fn sample(bytes: &[u8], at: usize) -> Piece<(i64, f64)> {
     if bytes.get(at) != Some(&b'[') {
         return Err(Fault::expected(bytes, at, "a sample's '['"));
     }
-    let start = skip_space(bytes, at + 1);
-    if start >= bytes.len() {
-        return Ok(None);
-    }
-    let Some((text, end)) = token::number(bytes, start)? else {
+    let Some((time, end)) = token::time(bytes, at + 1)? else {
         return Ok(None);
     };
-    let time = number::time(text).ok_or_else(|| Fault::new(start, "not a time"))?;
-    let comma = skip_space(bytes, end);
-    match bytes.get(comma) {
-        None => return Ok(None),
-        Some(b',') => {}
-        Some(_) => return Err(Fault::expected(bytes, comma, "','")),
-    }
-    let start = skip_space(bytes, comma + 1);
-    let parsed = match bytes.get(start) {
-        None => None,
-        Some(b'"') => {
-            token::string(bytes, start)?.map(|(text, end)| (number::value(text.as_bytes()), end))
-        }
-        Some(_) => token::number(bytes, start)?.map(|(text, end)| (number::value(text), end)),
-    };
-    let Some((value, end)) = parsed else {
+    let Some(((), end)) = token::mark(bytes, end, b',')? else {
         return Ok(None);
     };
-    let value = value.ok_or_else(|| Fault::new(start, "not a number"))?;
-    let close = skip_space(bytes, end);
-    match bytes.get(close) {
-        None => Ok(None),
-        Some(b']') => Ok(Some(((time, value), close + 1))),
-        Some(_) => Err(Fault::expected(bytes, close, "']'")),
-    }
+    let Some((value, end)) = token::value(bytes, end)? else {
+        return Ok(None);
+    };
+    Ok(token::mark(bytes, end, b']')?.map(|((), end)| ((time, value), end)))
 }
 
 fn field(object: Open, name: &str) -> Field {
@@ -415,7 +427,8 @@ fn field(object: Open, name: &str) -> Field {
         (Open::Element, "metric") => Field::Metric,
         (Open::Element, "value") => Field::Sample,
         (Open::Element, "values") => Field::Values,
-        (Open::Element, "histogram" | "histograms") => Field::Histogram,
+        (Open::Element, "histogram") => Field::Histogram,
+        (Open::Element, "histograms") => Field::Histograms,
         (Open::Stats, "timings") => Field::Timings,
         (Open::Stats, "samples") => Field::SampleStats,
         (Open::Timings, name) => STAGES

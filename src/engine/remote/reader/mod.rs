@@ -8,6 +8,7 @@
 //! and a property test holds both equal to a plain reader.
 
 mod columns;
+mod histograms;
 mod labels;
 mod machine;
 mod number;
@@ -17,6 +18,7 @@ mod token;
 mod tests;
 
 use columns::Columns;
+use histograms::Histograms;
 use series::{Answer, QueryResult, Sample, Statistics};
 use std::borrow::Cow;
 
@@ -32,7 +34,7 @@ const FAST_BYTES: usize = 64;
 /// How much one answer may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// Most samples (`maxSamples`).
+    /// Most samples (`maxSamples`); each bucket of a native histogram is one.
     pub samples: u64,
     /// Most series (`maxSeries`).
     pub series: u64,
@@ -105,6 +107,8 @@ enum Open {
     Element,
     /// The array under `values`.
     Values,
+    /// The array under `histograms`.
+    Histograms,
 }
 
 /// What a value is for.
@@ -129,6 +133,7 @@ enum Field {
     Sample,
     Values,
     Histogram,
+    Histograms,
     Stats,
     Timings,
     Timing(&'static str),
@@ -176,9 +181,9 @@ pub struct Reader {
     warnings: Vec<String>,
     infos: Vec<String>,
     statistics: Statistics,
-    histograms: u64,
-    /// Whether the series that is being read has native histograms.
-    element_has_histograms: bool,
+    histograms: Histograms,
+    /// Series so far, of numbers or histograms.
+    series: u64,
 }
 
 impl Reader {
@@ -204,8 +209,8 @@ impl Reader {
             warnings: Vec::new(),
             infos: Vec::new(),
             statistics: Statistics::default(),
-            histograms: 0,
-            element_has_histograms: false,
+            histograms: Histograms::default(),
+            series: 0,
         }
     }
 
@@ -322,7 +327,7 @@ impl Reader {
             });
         }
         if self.open.contains(&Open::Element) {
-            self.columns.end_series();
+            self.end_element();
         }
         self.answer()
     }
@@ -340,12 +345,6 @@ impl Reader {
             self.warnings.push(format!(
                 "the server sent {misordered} samples out of order or twice; they were sorted, \
                  and of samples with the same time the last was kept"
-            ));
-        }
-        if self.histograms > 0 {
-            self.warnings.push(format!(
-                "{} native histogram samples are not shown",
-                self.histograms
             ));
         }
         let fail = |reason: String| ReadError {
@@ -378,6 +377,7 @@ impl Reader {
         Ok(Read::Answer {
             answer: Answer {
                 result,
+                histograms: self.histograms.into_series(),
                 warnings: self.warnings,
                 infos: self.infos,
                 statistics: self.statistics,

@@ -1,6 +1,6 @@
 use super::*;
 use proptest::prelude::*;
-use series::{InstantSample, Labels, Series, Stage};
+use series::{HistogramSeries, InstantSample, Labels, Series, Stage};
 use std::time::Duration;
 
 const WIDE: Bounds = Bounds {
@@ -61,10 +61,38 @@ fn plain(body: &[u8]) -> Option<Answer> {
         Labels::new(pairs.map(|(n, v)| (n.clone(), v.as_str().unwrap().to_owned()))).unwrap()
     };
     let elements = data["result"].as_array().cloned().unwrap_or_default();
+    // A series of histograms alone is none of numbers.
+    let has_numbers = |element: &serde_json::Value| {
+        !element["histograms"].is_array()
+            || element["values"].as_array().is_some_and(|v| !v.is_empty())
+    };
+    let histograms = |element: &serde_json::Value| -> Option<HistogramSeries> {
+        let one = element["histogram"]
+            .as_array()
+            .map(|_| &element["histogram"]);
+        let all = element["histograms"].as_array().into_iter().flatten();
+        let mut rows = Vec::new();
+        for pair in all.chain(one) {
+            for bucket in pair[1]["buckets"].as_array().into_iter().flatten() {
+                let numbers = [1, 2, 3].map(|at| number(&bucket[at]));
+                rows.push((time(&pair[0])?, bucket[0].as_i64()? as i8, numbers));
+            }
+        }
+        let column = |at: usize| rows.iter().map(|row| row.2[at]).collect::<Option<_>>();
+        Some(HistogramSeries {
+            labels: labels(element),
+            times: rows.iter().map(|row| row.0).collect(),
+            boundaries: rows.iter().map(|row| row.1).collect(),
+            lowers: column(0)?,
+            uppers: column(1)?,
+            counts: column(2)?,
+        })
+    };
     let result = match data["resultType"].as_str()? {
         "matrix" => QueryResult::Matrix(
             elements
                 .iter()
+                .filter(|element| has_numbers(element))
                 .map(|element| {
                     let samples = element["values"].as_array().cloned().unwrap_or_default();
                     Some(Series {
@@ -81,6 +109,7 @@ fn plain(body: &[u8]) -> Option<Answer> {
         "vector" => QueryResult::Vector(
             elements
                 .iter()
+                .filter(|element| element["value"].is_array())
                 .map(|element| {
                     Some(InstantSample {
                         labels: labels(element),
@@ -103,6 +132,11 @@ fn plain(body: &[u8]) -> Option<Answer> {
         _ => return None,
     };
     let mut answer = Answer::new(result);
+    answer.histograms = elements
+        .iter()
+        .filter(|element| element["histograms"].is_array() || element["histogram"].is_array())
+        .map(histograms)
+        .collect::<Option<_>>()?;
     answer.warnings = notices("warnings");
     answer.infos = notices("infos");
     Some(answer)
@@ -113,8 +147,8 @@ fn same(a: &Answer, b: &Answer) -> bool {
     fn text(answer: &Answer) -> String {
         // Debug writes -0.0 and NaN as they are, and floats so that they read back.
         format!(
-            "{:?} {:?} {:?}",
-            answer.result, answer.warnings, answer.infos
+            "{:?} {:?} {:?} {:?}",
+            answer.result, answer.histograms, answer.warnings, answer.infos
         )
     }
     text(a) == text(b)
@@ -288,6 +322,21 @@ fn errors_name_the_byte_where_they_are() {
             "escape",
         ),
         (
+            r#"{"data":{"result":[{"histogram":[1,{"buckets":[[4,"1","2","1"]]}]}]}}"#,
+            48,
+            "not a boundary rule",
+        ),
+        (
+            r#"{"data":{"result":[{"histograms":[[1,{"buckets":[[0,"1","2"]]}]]}]}}"#,
+            59,
+            "expected ','",
+        ),
+        (
+            r#"{"data":{"result":[{"histograms":{}}]}}"#,
+            33,
+            "expected an array",
+        ),
+        (
             r#"{"data":{"resultType":"scalar","result":[1]}}"#,
             45,
             "a scalar without",
@@ -410,13 +459,58 @@ fn a_text_without_end_is_refused() {
 }
 
 #[test]
-fn native_histograms_are_named_and_floats_beside_them_kept() {
-    let answer = answer(&matrix_body(
-        r#"{"metric":{"a":"1"},"histograms":[[1,{"count":"1","buckets":[[0,"1","2","1"]]}]]},
+fn native_histograms_come_in_rows_of_buckets_beside_the_numbers() {
+    let matrix = answer(&matrix_body(
+        r#"{"metric":{"a":"1"},"histograms":[
+             [1,{"count":"4","sum":"5","buckets":[[0,"0.5","1","3"],[3,"-0.1","0.1","0.5"]]}],
+             [2.5,{"count":"0","sum":"0"}],
+             [3,{"buckets":[[1,"-Inf","+Inf","2"]]}]]},
            {"metric":{"a":"2"},"values":[[1,"1"]]}"#,
     ));
-    assert!(matches!(&answer.result, QueryResult::Matrix(all) if all.len() == 1));
-    assert!(answer.warnings[0].contains("native histogram"));
+    assert!(matches!(&matrix.result, QueryResult::Matrix(all) if all.len() == 1));
+    assert!(matrix.warnings.is_empty());
+    let expected = HistogramSeries {
+        labels: Labels::new([("a", "1")]).unwrap(),
+        times: vec![1_000, 1_000, 3_000].into(),
+        boundaries: vec![0, 3, 1].into(),
+        lowers: vec![0.5, -0.1, f64::NEG_INFINITY].into(),
+        uppers: vec![1.0, 0.1, f64::INFINITY].into(),
+        counts: vec![3.0, 0.5, 2.0].into(),
+    };
+    assert_eq!(matrix.histograms, [expected]);
+    let vector = answer(
+        r#"{"data":{"result":[{"histogram":[1,{"buckets":[[2,"1","2","7"]]}],"metric":{"a":"1"}}],
+            "resultType":"vector"}}"#,
+    );
+    assert_eq!(vector.result, QueryResult::Vector(Vec::new()));
+    assert_eq!(vector.histograms[0].labels.get("a"), Some("1"));
+    assert_eq!(&vector.histograms[0].boundaries[..], &[2]);
+}
+
+#[test]
+fn each_bucket_counts_as_a_sample_and_no_histogram_is_cut() {
+    let body = matrix_body(
+        r#"{"metric":{"a":"1"},"values":[[1,"1"]],"histograms":[[1,{"buckets":[[0,"1","2","1"]]}],
+             [2,{"buckets":[[0,"1","2","1"],[0,"2","3","1"]]}]]},
+           {"metric":{"a":"2"},"histograms":[]}"#,
+    );
+    let within = |samples: u64, series: u64| {
+        let bounds = Bounds {
+            samples,
+            series,
+            ..WIDE
+        };
+        match read_in(&[body.as_bytes()], bounds).unwrap() {
+            Read::Answer { answer, reached } => {
+                let rows = answer.histograms.iter().map(|s| s.times.len());
+                (rows.collect::<Vec<_>>(), reached)
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(within(4, 2), (vec![3, 0], None));
+    assert_eq!(within(3, 2), (vec![1], Some(Bound::Samples)));
+    assert_eq!(within(4, 1), (vec![3], Some(Bound::Series)));
 }
 
 fn space() -> impl Strategy<Value = String> {
@@ -544,15 +638,47 @@ fn unknown_member() -> impl Strategy<Value = Vec<String>> {
     ]
 }
 
+/// A time and a histogram, in JSON.
+fn histogram() -> impl Strategy<Value = String> {
+    let bucket = (0..4, value_text(), value_text(), value_text())
+        .prop_map(|(rule, lower, upper, count)| format!("[{rule},{lower},{upper},{count}]"));
+    let buckets = prop_oneof![
+        6 => prop::collection::vec(bucket, 0..5)
+            .prop_map(|all| vec![format!("\"buckets\":[{}]", all.join(","))]),
+        1 => Just(vec!["\"buckets\":null".to_owned()]),
+        1 => Just(Vec::new()),
+    ];
+    (
+        0i64..4_000_000_000_000,
+        buckets,
+        unknown_member(),
+        0usize..4,
+    )
+        .prop_map(|(time, buckets, unknown, order)| {
+            let mut members = vec!["\"count\":\"7\"".to_owned(), "\"sum\":\"NaN\"".to_owned()];
+            members.extend(buckets);
+            members.extend(unknown);
+            format!("[{},{}]", time_text(time), shuffled(members, order))
+        })
+}
+
+fn histograms_member() -> impl Strategy<Value = Vec<String>> {
+    prop_oneof![
+        4 => Just(Vec::new()),
+        1 => prop::collection::vec(histogram(), 0..4)
+            .prop_map(|all| vec![format!("\"histograms\":[{}]", all.join(","))]),
+    ]
+}
+
 fn matrix_element() -> impl Strategy<Value = String> {
     (
         labels_json(),
         times(),
         prop::collection::vec(value_text(), 40),
-        unknown_member(),
+        (unknown_member(), histograms_member()),
         0usize..6,
     )
-        .prop_map(|(labels, times, values, unknown, order)| {
+        .prop_map(|(labels, times, values, (unknown, histograms), order)| {
             let samples: Vec<String> = times
                 .iter()
                 .zip(&values)
@@ -563,6 +689,7 @@ fn matrix_element() -> impl Strategy<Value = String> {
                 format!("\"values\":[{}]", samples.join(",")),
             ];
             members.extend(unknown);
+            members.extend(histograms);
             // Most servers put the labels first.
             shuffled(members, if order < 4 { 0 } else { order })
         })
@@ -572,15 +699,19 @@ fn result() -> impl Strategy<Value = (&'static str, String)> {
     let vector_element = (
         labels_json(),
         0i64..4_000_000_000_000,
-        value_text(),
+        prop_oneof![
+            4 => value_text().prop_map(Ok),
+            1 => histogram().prop_map(Err),
+        ],
         unknown_member(),
         0usize..4,
     )
         .prop_map(|(labels, time, value, unknown, order)| {
-            let mut members = vec![
-                format!("\"metric\":{labels}"),
-                format!("\"value\":[{},{value}]", time_text(time)),
-            ];
+            let value = match value {
+                Ok(value) => format!("\"value\":[{},{value}]", time_text(time)),
+                Err(histogram) => format!("\"histogram\":{histogram}"),
+            };
+            let mut members = vec![format!("\"metric\":{labels}"), value];
             members.extend(unknown);
             shuffled(members, order)
         });

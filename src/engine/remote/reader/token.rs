@@ -1,7 +1,7 @@
 //! The pieces of JSON that are read at once. Every function takes bytes and a position, and
 //! answers `Ok(None)` when the bytes end before the piece does.
 
-use super::number::is_number_byte;
+use super::number::{self, is_number_byte};
 use std::borrow::Cow;
 
 /// What is wrong, and where in the bytes at hand.
@@ -174,6 +174,36 @@ pub(super) fn number(bytes: &[u8], at: usize) -> Piece<&[u8]> {
     Ok(Some((&rest[..length], at + length)))
 }
 
+/// A time as a number of seconds, behind white space, in milliseconds.
+pub(super) fn time(bytes: &[u8], at: usize) -> Piece<i64> {
+    let start = skip_space(bytes, at);
+    if start >= bytes.len() {
+        return Ok(None);
+    }
+    let Some((text, end)) = number(bytes, start)? else {
+        return Ok(None);
+    };
+    let time = number::time(text).ok_or_else(|| Fault::new(start, "not a time"))?;
+    Ok(Some((time, end)))
+}
+
+/// A value as a number or a string, behind white space.
+pub(super) fn value(bytes: &[u8], at: usize) -> Piece<f64> {
+    let start = skip_space(bytes, at);
+    let parsed = match bytes.get(start) {
+        None => None,
+        Some(b'"') => {
+            string(bytes, start)?.map(|(text, end)| (number::value(text.as_bytes()), end))
+        }
+        Some(_) => number(bytes, start)?.map(|(text, end)| (number::value(text), end)),
+    };
+    let Some((value, end)) = parsed else {
+        return Ok(None);
+    };
+    let value = value.ok_or_else(|| Fault::new(start, "not a number"))?;
+    Ok(Some((value, end)))
+}
+
 /// `null`, `true`, `false`, a number or a string: where it ends.
 pub(super) fn skip_scalar(bytes: &[u8], at: usize) -> Piece<()> {
     let word = match bytes.get(at) {
@@ -201,6 +231,49 @@ pub(super) fn skip_scalar(bytes: &[u8], at: usize) -> Piece<()> {
         Ok(Some(((), at + word.len())))
     } else {
         Err(Fault::expected(bytes, at, "a value"))
+    }
+}
+
+/// Any value: where it ends. Brackets are counted and not told apart.
+pub(super) fn skip_value(bytes: &[u8], mut at: usize) -> Piece<()> {
+    let mut depth = 0usize;
+    loop {
+        at = match bytes.get(at) {
+            None => return Ok(None),
+            Some(b'{' | b'[') => {
+                depth += 1;
+                at + 1
+            }
+            Some(b'}' | b']') if depth > 0 => {
+                depth -= 1;
+                at + 1
+            }
+            Some(b',' | b':' | b' ' | b'\n' | b'\r' | b'\t') if depth > 0 => {
+                at += 1;
+                continue;
+            }
+            Some(_) => match skip_scalar(bytes, at)? {
+                Some(((), end)) => end,
+                None => return Ok(None),
+            },
+        };
+        if depth == 0 {
+            return Ok(Some(((), at)));
+        }
+    }
+}
+
+/// Exactly this punctuation mark, behind white space: where it ends.
+pub(super) fn mark(bytes: &[u8], at: usize, mark: u8) -> Piece<()> {
+    let at = skip_space(bytes, at);
+    match bytes.get(at) {
+        None => Ok(None),
+        Some(found) if *found == mark => Ok(Some(((), at + 1))),
+        Some(_) => Err(Fault::expected(
+            bytes,
+            at,
+            &format!("'{}'", char::from(mark)),
+        )),
     }
 }
 
