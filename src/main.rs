@@ -53,9 +53,7 @@ fn serve_grafana(variables: &HashMap<String, String>, launch: &Launch) -> ExitCo
         .get("GF_PLUGIN_LOG_LEVEL")
         .and_then(|text| grafana::parse_level(text))
         .unwrap_or(Level::INFO);
-    tracing_subscriber::registry()
-        .with(GrafanaLog::new(io::stderr(), level, now, OURS))
-        .init();
+    log_for_grafana(level);
     grafana::log_panics();
     match run_plugin(variables, launch) {
         Ok(()) => ExitCode::SUCCESS,
@@ -243,11 +241,16 @@ fn for_a_person() -> ExitCode {
     cli::run(std::env::args_os(), surroundings, &machine, &mut streams).into()
 }
 
+/// Sends log lines to stderr as Grafana reads them, from `level` up.
+fn log_for_grafana(level: Level) {
+    tracing_subscriber::registry()
+        .with(GrafanaLog::new(io::stderr(), level, now, OURS))
+        .init();
+}
+
 /// Ends a start that cannot work, with a line that Grafana shows in its log.
 fn fail(error: &LaunchError) -> ExitCode {
-    tracing_subscriber::registry()
-        .with(GrafanaLog::new(io::stderr(), Level::INFO, now, OURS))
-        .init();
+    log_for_grafana(Level::INFO);
     tracing::error!("{error}");
     ExitCode::FAILURE
 }
