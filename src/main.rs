@@ -76,9 +76,10 @@ fn run_plugin(
     let served = runtime.block_on(async {
         let stop = CancellationToken::new();
         stop_on_signals(stop.clone())?;
+        let file_dirs = file_dirs(variables);
         let embedded = Arc::new(Embedded::new(Foundation {
             dir: DataDir::find(variables, &programs(), &std::env::current_dir()?),
-            file_dirs: file_dirs(variables),
+            file_dirs: file_dirs.clone(),
             clock: Arc::new(SystemClock::default()),
             runtime: tokio::runtime::Handle::current(),
             stop: stop.clone(),
@@ -91,6 +92,10 @@ fn run_plugin(
             }),
             host: host_settings(variables),
             api_host: api_host(),
+            drafts: api::drafts(
+                Arc::new(scrape::DiskFiles::below(file_dirs)),
+                Arc::new(scrape::SystemNames),
+            ),
             metrics,
             now,
             faults: Faults::new(

@@ -2,9 +2,10 @@
 //! the state of targets, and Headwater's own look-ups for editors.
 //!
 //! Enters `engine`, `promql`, `scrape` and `series`. Knows nothing of Grafana or the store.
-//! Start at [`resources`], which stands behind a Grafana data source, and [`server`], which is
-//! served over HTTP.
+//! Start at [`resources`], which stands behind a Grafana data source, [`drafts`], which its
+//! settings' editor asks, and [`server`], which is served over HTTP.
 
+mod drafts;
 mod error;
 mod evaluate;
 mod forwarded;
@@ -19,6 +20,7 @@ mod serving;
 mod tree;
 mod write;
 
+pub use drafts::{StoredSettings, drafts};
 pub use parts::{
     BuildInfo, Clock, Count, Host, Page, PageFile, ServerParts, Targets, TsdbStatistics,
     WriteLimits,

@@ -20,10 +20,7 @@ pub use completion::Completion;
 pub use demo::Demo;
 pub use machine::{CannotOpen, Machine, Opening, Place, Running, Task};
 pub use query::Query;
-pub use scrape_check::{
-    FamilyReport, Finding, PageReport, Refusal, Rule, ScrapeCheck, Severity, check_page,
-    write_json, write_text,
-};
+pub use scrape_check::{ScrapeCheck, write_json, write_text};
 pub use serve::Serve;
 pub use surroundings::{FetchFailure, FetchedPage, Surroundings, SystemSurroundings};
 

@@ -1,17 +1,12 @@
-mod naming;
-mod report;
-mod rules;
-mod values;
 mod writing;
 
-pub use report::{FamilyReport, PageReport, Refusal, check_page};
-pub use rules::{Finding, Rule, Severity};
 pub use writing::{write_json, write_text};
 
 use crate::surroundings::{FetchFailure, Surroundings};
 use crate::{Ending, Streams};
 use clap::Args;
 use exposition::Format;
+use scrape::{PageReport, Refusal, check_page};
 use std::path::Path;
 
 /// The largest page that is checked, in bytes. A scrape's own limit is far below it.

@@ -9,6 +9,7 @@ pub mod embedded;
 mod engine;
 mod error;
 mod health;
+mod narrowing;
 pub mod remote;
 mod resource;
 
@@ -16,6 +17,7 @@ pub use context::{Context, ForwardedHeader, Priority};
 pub use engine::{Engine, FamilyMetadata, LabelQuestion, Reply};
 pub use error::{Cause, Error, Result, TransportFailure};
 pub use health::{Health, HealthStatus};
+pub use narrowing::{LabelFilter, narrowed};
 pub use resource::{BodyStream, Method, ResourceRequest, ResourceResponse, is_allowed_resource};
 // The words of the questions, for rooms that ask without having worked them out.
 pub use query::{InstantQuery, RangeQuery};

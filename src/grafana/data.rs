@@ -187,7 +187,7 @@ impl Shared {
             Err(error) => return bad_request(error.to_string()),
         };
         self.faults.before_query(&panel.question.expr);
-        let resolved = match panel.question.resolve() {
+        let resolved = match panel.resolve() {
             Ok(resolved) => resolved,
             Err(error) => return bad_request(error.to_string()),
         };
@@ -200,7 +200,7 @@ impl Shared {
         // Alerting has no use for exemplars.
         let wants_exemplars = panel.exemplar && self.context.priority != Priority::Alerting;
         let exemplar_range = wants_exemplars
-            .then(|| range_of(&panel.question, &resolved))
+            .then(|| range_of(&panel, &resolved))
             .flatten();
         self.ask(&asked, &resolved, exemplar_range.as_ref()).await
     }
@@ -284,13 +284,11 @@ impl DataResponse {
 }
 
 /// The range whose exemplars belong to the question, also where only an instant is asked.
-fn range_of(question: &Question, resolved: &Resolved) -> Option<RangeQuery> {
+fn range_of(panel: &PanelQuery, resolved: &Resolved) -> Option<RangeQuery> {
     resolved.range.clone().or_else(|| {
-        let question = Question {
-            kind: Kind::Range,
-            ..question.clone()
-        };
-        question.resolve().ok()?.range
+        let mut panel = panel.clone();
+        panel.question.kind = Kind::Range;
+        panel.resolve().ok()?.range
     })
 }
 

@@ -5,7 +5,8 @@
 //! `frontend/src/types.ts`.
 
 use crate::proto::pluginv2::DataQuery;
-use query::{Kind, Question};
+use engine::LabelFilter;
+use query::{Kind, Question, Resolved};
 use serde_json::{Map, Value};
 use series::TimeRange;
 
@@ -18,6 +19,15 @@ pub(crate) enum PanelQueryError {
     /// Nothing is asked.
     #[error("the query of refId {ref_id} is empty: write a PromQL expression, for example `up`")]
     Empty { ref_id: String },
+    /// The question cannot be worked out.
+    #[error(transparent)]
+    Question(#[from] query::Error),
+    /// The dashboard's filters cannot be put on the query.
+    #[error(
+        "the dashboard's filters cannot be applied to this query, and without them it would show \
+         other figures: {0}"
+    )]
+    Filter(String),
     /// Times that no frame can hold.
     #[error(
         "the time range of refId {ref_id} ({start} to {end} ms) lies beyond what Grafana can show: \
@@ -42,6 +52,10 @@ pub(crate) struct PanelQuery {
     pub(crate) question: Question,
     pub(crate) legend: Legend,
     pub(crate) exemplar: bool,
+    /// `adhocFilters`: conditions on every selector.
+    pub(crate) filters: Vec<LabelFilter>,
+    /// `groupByKeys`: labels that every aggregation keeps.
+    pub(crate) group_by: Vec<String>,
 }
 
 /// `legendFormat`.
@@ -111,7 +125,30 @@ impl PanelQuery {
                 text => Legend::Template(text.to_owned()),
             },
             exemplar: keys.switch("exemplar"),
+            filters: keys.filters(),
+            group_by: keys.texts("groupByKeys"),
         })
+    }
+
+    /// What is asked, with the dashboard's filters and grouping in its expression.
+    pub(crate) fn resolve(&self) -> Result<Resolved, PanelQueryError> {
+        let mut resolved = self.question.resolve()?;
+        let conditions = self
+            .filters
+            .iter()
+            .map(LabelFilter::matcher)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(PanelQueryError::Filter)?;
+        let expr = engine::narrowed(&resolved.expr, &conditions, &self.group_by)
+            .map_err(|error| PanelQueryError::Filter(error.to_string()))?;
+        if let Some(range) = &mut resolved.range {
+            range.expr.clone_from(&expr);
+        }
+        if let Some(instant) = &mut resolved.instant {
+            instant.expr.clone_from(&expr);
+        }
+        resolved.expr = expr;
+        Ok(resolved)
     }
 }
 
@@ -146,6 +183,34 @@ impl Lenient<'_> {
             Some(Value::String(text)) => text.trim().parse::<f64>().map_or(0, |n| n as i64),
             _ => 0,
         }
+    }
+
+    fn texts(&self, key: &str) -> Vec<String> {
+        let list = self.0.get(key).and_then(Value::as_array);
+        list.into_iter()
+            .flatten()
+            .filter_map(|value| Some(value.as_str()?.to_owned()))
+            .filter(|text| !text.is_empty())
+            .collect()
+    }
+
+    fn filters(&self) -> Vec<LabelFilter> {
+        let list = self.0.get("adhocFilters").and_then(Value::as_array);
+        list.into_iter()
+            .flatten()
+            .filter_map(Value::as_object)
+            .map(|filter| {
+                let keys = Lenient(filter);
+                LabelFilter {
+                    key: keys.text("key"),
+                    operator: keys.text("operator"),
+                    value: keys.text("value"),
+                    values: keys.texts("values"),
+                }
+            })
+            // A filter that is being put together has no label yet.
+            .filter(|filter| !filter.key.is_empty())
+            .collect()
     }
 
     /// `expr`, else `queryText`, else what the builder's fields say.
@@ -288,6 +353,36 @@ mod tests {
             r#"avg(rate(http_requests_total{"a.b"="c",status="5\"0\\0"}[$__rate_interval]))"#
         );
         assert_eq!(expr(json!({"metricName": "my.metric"})), r#"{"my.metric"}"#);
+    }
+
+    #[test]
+    fn filters_and_grouping_of_the_dashboard_are_in_what_is_asked() {
+        let query = parse(&json!({
+            "expr": "sum(rate(a[$__rate_interval]))", "range": true, "instant": true,
+            "adhocFilters": [
+                {"key": "job", "operator": "equals", "value": "api"},
+                {"key": "zone", "operator": "one-of", "value": "a", "values": ["a", "b"]},
+                {"key": "", "operator": "", "value": ""}, 5,
+            ],
+            "groupByKeys": ["code", ""],
+        }))
+        .unwrap();
+        let resolved = query.resolve().unwrap();
+        let want = r#"sum by (code) (rate(a{job="api",zone=~"a|b"}[1m]))"#;
+        assert_eq!(resolved.expr, want);
+        assert_eq!(resolved.range.unwrap().expr, want);
+        assert_eq!(resolved.instant.unwrap().expr, want);
+    }
+
+    #[test]
+    fn a_filter_that_cannot_be_applied_fails_its_query() {
+        let filtered = |operator: &str, expr: &str| {
+            let filters = [json!({"key": "job", "operator": operator, "value": "a"})];
+            let query = parse(&json!({"expr": expr, "adhocFilters": filters})).unwrap();
+            query.resolve().unwrap_err().to_string()
+        };
+        assert!(filtered("like", "up").contains("unknown operator \"like\""));
+        assert!(filtered("equals", "sum(").contains("parse error"));
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub struct Plugin {
     pub host: HostSettings,
     /// What the API tells of this program, and its clock.
     pub api_host: api::Host,
+    /// Answers about settings that are being edited ([`api::drafts`]).
+    pub drafts: axum::Router,
     /// The plugin's own metrics.
     pub metrics: Metrics,
     /// The wall clock, for live streams.
@@ -85,6 +87,7 @@ impl Plugin {
         };
         let resource = ResourceService {
             instances: Arc::clone(&instances),
+            drafts: self.drafts,
             metrics: metrics.clone(),
             faults,
         };

@@ -166,6 +166,16 @@ pub enum Error {
          data source; open one of its dashboards, or refer to a file instead"
     )]
     SecretUnknown(String),
+    /// A secret that settings name was never set.
+    #[error("the secret {0} is not set: enter it")]
+    SecretNotSet(String),
+    /// Settings that are being edited would send a stored secret to a place that the stored
+    /// settings do not send it to.
+    #[error(
+        "The stored secrets are only sent to where the saved settings send them. Save this change \
+         first, or enter the secrets again."
+    )]
+    SecretElsewhere,
     /// The samples could not be written.
     #[error("cannot store the samples: {0}")]
     Store(#[from] series::Error),

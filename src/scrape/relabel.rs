@@ -1,6 +1,10 @@
 //! Rewrites label sets by rules, with the semantics of Prometheus (configuration reference,
 //! `<relabel_config>`; facts checked against `model/relabel` of 3.12).
 
+mod text;
+
+pub use text::{RelabelMistake, read_rules};
+
 use crate::keys::{Item, Keys};
 use crate::{Error, Result};
 use md5::{Digest, Md5};

@@ -11,12 +11,12 @@ use crate::{Api, forwarded};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use engine::LabelQuestion;
+use engine::{LabelFilter, LabelQuestion};
 use promql::syntax::VectorSelector;
 use promql::{Expr, ExprKind};
 use serde::Deserialize;
 use serde_json::Value;
-use series::{METRIC_NAME, MatchOp};
+use series::{METRIC_NAME, MatchOp, Matcher};
 use std::collections::BTreeSet;
 
 /// What an editor asks.
@@ -52,27 +52,14 @@ pub(crate) struct Filter {
     values: Option<Vec<String>>,
 }
 
-impl Filter {
-    fn condition(&self) -> Result<(&str, &'static str, String)> {
-        let values = || match &self.values {
-            Some(values) if !values.is_empty() => values.join("|"),
-            _ => self.value.clone(),
-        };
-        let (op, value) = match self.operator.as_str() {
-            "equals" => ("=", self.value.clone()),
-            "not-equals" => ("!=", self.value.clone()),
-            "regex-match" => ("=~", self.value.clone()),
-            "regex-not-match" => ("!~", self.value.clone()),
-            "one-of" => ("=~", values()),
-            "not-one-of" => ("!~", values()),
-            other => {
-                return Err(Error::Request(format!(
-                    "unknown operator {other:?} of a filter: equals, not-equals, regex-match, \
-                     regex-not-match, one-of and not-one-of are known"
-                )));
-            }
-        };
-        Ok((&self.key, op, value))
+impl From<Filter> for LabelFilter {
+    fn from(filter: Filter) -> Self {
+        Self {
+            key: filter.key,
+            operator: filter.operator,
+            value: filter.value,
+            values: filter.values.unwrap_or_default(),
+        }
     }
 }
 
@@ -89,12 +76,19 @@ pub(crate) async fn answer(
             collect_metrics(&tree, &mut metrics);
         }
     }
-    let filters = asked.scopes.iter().chain(&asked.adhoc_filters).flatten();
-    let conditions: Vec<(&str, &'static str, String)> =
-        filters.map(Filter::condition).collect::<Result<_>>()?;
+    let filters = asked
+        .scopes
+        .into_iter()
+        .chain(asked.adhoc_filters)
+        .flatten();
+    let conditions: Vec<Matcher> = filters
+        .map(|filter| LabelFilter::from(filter).matcher().map_err(Error::Request))
+        .collect::<Result<_>>()?;
     let with_conditions = |metric: Option<&str>| {
         let name = metric.map(|metric| (METRIC_NAME, "=", metric));
-        let others = conditions.iter().map(|(n, op, v)| (*n, *op, v.as_str()));
+        let others = conditions
+            .iter()
+            .map(|m| (m.name(), m.op().as_str(), m.value()));
         selector(name.into_iter().chain(others))
     };
     let selectors: Vec<String> = if metrics.is_empty() && !conditions.is_empty() {

@@ -161,6 +161,25 @@ impl InstanceSettings {
     }
 }
 
+/// The settings as they are stored, for those who edit them: not even looked at.
+pub(crate) fn stored_settings(
+    context: &PluginContext,
+) -> Result<api::StoredSettings, SettingsError> {
+    let instance = instance_of(context)?;
+    Ok(api::StoredSettings {
+        url: instance.url.clone(),
+        basic_auth_user: instance
+            .basic_auth_enabled
+            .then(|| instance.basic_auth_user.clone()),
+        json: parse_json(&instance.json_data)?,
+        secrets: instance
+            .decrypted_secure_json_data
+            .iter()
+            .map(|(key, value)| (key.clone(), Secret::new(value.clone())))
+            .collect(),
+    })
+}
+
 fn parse_json(bytes: &[u8]) -> Result<Map<String, Value>, SettingsError> {
     // Grafana sends nothing, or `null`, for a data source that was never saved.
     if bytes.is_empty() {

@@ -55,7 +55,6 @@ impl Channel for LiveQuery {
             .map_err(|error| invalid(error.to_string()))?;
         panel.question.kind = Kind::Instant;
         let resolved = panel
-            .question
             .resolve()
             .map_err(|error| invalid(error.to_string()))?;
         let interval = Duration::from_millis(resolved.step_ms.unsigned_abs()).max(MIN_INTERVAL);

@@ -1,3 +1,4 @@
+use serde_json::{Value, json};
 use std::fmt;
 
 /// How much a finding matters.
@@ -136,4 +137,17 @@ pub struct Finding {
     pub text: String,
     /// In how many places of the family it does.
     pub times: usize,
+}
+
+impl Finding {
+    pub(super) fn to_json(&self) -> Value {
+        json!({
+            "rule": self.rule.as_str(),
+            "severity": self.rule.severity().as_str(),
+            "line": self.line,
+            "metric": self.metric,
+            "text": self.text,
+            "times": self.times,
+        })
+    }
 }

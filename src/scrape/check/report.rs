@@ -1,7 +1,8 @@
 use super::naming;
 use super::rules::{Finding, Rule};
 use super::values;
-use exposition::{ContentTypeError, Entry, Format, Parser, Sample, belongs_to_family};
+use exposition::{ContentTypeError, Entry, Format, Parser, Position, Sample, belongs_to_family};
+use serde_json::{Value, json};
 use series::{Labels, METRIC_NAME, MetricKind};
 use std::collections::HashMap;
 
@@ -40,6 +41,36 @@ pub enum Refusal {
     Fetch(String),
 }
 
+impl Refusal {
+    /// The place in the page, where it is about a place.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        match self {
+            Self::Page(error) => Some(error.position),
+            Self::ContentType(_) | Self::Fetch(_) => None,
+        }
+    }
+
+    /// The reason without the place.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Page(error) => error.problem.to_string(),
+            Self::Fetch(what) => what.clone(),
+            Self::ContentType(error) => match error {
+                ContentTypeError::Missing => "the target sends no Content-Type".to_owned(),
+                ContentTypeError::Malformed(header) => {
+                    format!("the Content-Type {header:?} is malformed")
+                }
+                ContentTypeError::Unsupported(header) => {
+                    format!("the Content-Type {header:?} is no text format of metrics")
+                }
+                other => other.to_string(),
+            },
+        }
+    }
+}
+
 /// What a page holds of one metric family.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FamilyReport {
@@ -66,8 +97,46 @@ impl PageReport {
         self.refusal.is_none()
     }
 
+    /// The report as one JSON document:
+    ///
+    /// `{"source", "format": "prometheus-text" | "openmetrics" | null, "bytes", "ingested",
+    /// "refusal": {"line", "column", "reason"} | null, "samples", "lost_samples", "series",
+    /// "exemplars", "metrics": [{"name", "type", "help", "unit", "line", "series", "samples"}],
+    /// "findings": [{"rule", "severity", "line", "metric", "text", "times"}]}`.
+    ///
+    /// `type`, `help` and `unit` are `null` where the page has no such line, `line` and `column`
+    /// of the refusal where it is not about a place in the page.
+    #[must_use]
+    pub fn to_json(&self, source: &str) -> Value {
+        let refusal = self.refusal.as_ref().map(|refusal| {
+            let position = refusal.position();
+            json!({
+                "line": position.map(|position| position.line),
+                "column": position.map(|position| position.column),
+                "reason": refusal.reason(),
+            })
+        });
+        json!({
+            "source": source,
+            "format": self.format.map(|format| match format {
+                Format::PrometheusText => "prometheus-text",
+                Format::OpenMetrics => "openmetrics",
+            }),
+            "bytes": self.bytes,
+            "ingested": self.is_ingested(),
+            "refusal": refusal,
+            "samples": self.samples,
+            "lost_samples": self.lost,
+            "series": self.series,
+            "exemplars": self.exemplars,
+            "metrics": self.families.iter().map(FamilyReport::to_json).collect::<Vec<_>>(),
+            "findings": self.findings.iter().map(Finding::to_json).collect::<Vec<_>>(),
+        })
+    }
+
     /// A report of a page of `bytes` bytes that was not even read.
-    pub(super) fn of_nothing(bytes: usize, refusal: Refusal) -> Self {
+    #[must_use]
+    pub fn of_nothing(bytes: usize, refusal: Refusal) -> Self {
         Self {
             format: None,
             bytes,
@@ -79,6 +148,20 @@ impl PageReport {
             families: Vec::new(),
             findings: Vec::new(),
         }
+    }
+}
+
+impl FamilyReport {
+    fn to_json(&self) -> Value {
+        json!({
+            "name": self.name,
+            "type": self.kind.map(MetricKind::as_str),
+            "help": self.help,
+            "unit": self.unit,
+            "line": self.line,
+            "series": self.series,
+            "samples": self.samples,
+        })
     }
 }
 
