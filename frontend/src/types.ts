@@ -67,17 +67,94 @@ export const DEFAULT_ENGINE: EngineKind = 'embedded';
 /** The scrape interval of a data source that does not name one. */
 export const DEFAULT_SCRAPE_INTERVAL = '15s';
 
+/** Where an exemplar's trace is found: another data source, or an address with `${__value.raw}` in it. */
+export interface ExemplarLink {
+  /** The exemplar's label that holds the trace's id. */
+  name: string;
+  datasourceUid?: string;
+  url?: string;
+  urlDisplayLabel?: string;
+}
+
+/** A rule of relabelling, as Prometheus writes it. */
+export type RelabelRule = Record<string, unknown>;
+
+/** How one target is asked. Secrets stand in `SecureOptions`, here only by name. */
+export interface TargetOptions {
+  url?: string;
+  urls?: string[];
+  dns?: { names?: string[]; type?: string; port?: number | string; refreshInterval?: string };
+  file?: { paths?: string[]; refreshInterval?: string };
+  job?: string;
+  labels?: Record<string, string>;
+  interval?: string;
+  timeout?: string;
+  scheme?: string;
+  metricsPath?: string;
+  basicAuth?: { username?: string; passwordSecret?: string; [key: string]: unknown };
+  bearerTokenSecret?: string;
+  tls?: {
+    ca?: string;
+    cert?: string;
+    keySecret?: string;
+    serverName?: string;
+    skipVerify?: boolean;
+    [key: string]: unknown;
+  };
+  relabel?: RelabelRule[];
+  metricRelabel?: RelabelRule[];
+  /** Keys that the editor does not show stay as they are. */
+  [key: string]: unknown;
+}
+
 /** Settings that are no secrets. The address stands beside them, in the settings' `url`. */
 export interface DataSourceOptions extends DataSourceJsonData {
   engine?: EngineKind;
   /** How often the metrics are scraped (`15s`); a bare number is seconds. */
   timeInterval?: string | number;
+
+  // HTTP, of the server or of the page at `url`.
+  tlsAuth?: boolean;
+  tlsAuthWithCACert?: boolean;
   /** Accept any certificate. */
   tlsSkipVerify?: boolean;
+  serverName?: string;
+  oauthPassThru?: boolean;
+  keepCookies?: string[];
+
+  // Embedded.
+  /** Further targets; an entry may be a bare address. */
+  targets?: Array<string | TargetOptions>;
+  scrapeTimeout?: string;
+  sampleLimit?: number | string;
+  bodySizeLimit?: number | string;
+  retention?: string;
+  retentionSize?: string | number;
+  maxSeries?: number | string;
+  lookback?: string;
+
+  // Remote.
+  httpMethod?: string;
+  queryTimeout?: string | number;
+  customQueryParameters?: string;
+  connectTimeout?: string | number;
+  compression?: string;
+  prometheusType?: string;
+  prometheusVersion?: string;
+  incrementalQuerying?: boolean;
+  incrementalQueryOverlapWindow?: string;
+  cacheBytes?: number | string;
+  seriesEndpoint?: boolean;
+  seriesLimit?: number | string;
+  atLimit?: string;
+  maxResponseBytes?: number | string;
+  maxQueuedQueries?: number | string;
+  exemplarTraceIdDestinations?: ExemplarLink[];
+
+  // Both.
+  maxSamples?: number | string;
+  maxConcurrentQueries?: number | string;
 }
 
-/** Settings that the browser can write and never read back. */
-export interface SecureOptions {
-  /** Sent as a bearer token. */
-  apiKey?: string;
-}
+/** Settings that the browser can write and never read back, by key: `apiKey`, those of targets, … */
+export type SecureOptions = Record<string, string>;

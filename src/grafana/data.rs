@@ -14,7 +14,7 @@ use crate::status::query_error;
 use engine::{Context, Priority};
 use futures_util::FutureExt;
 use jiff::Timestamp;
-use query::{Kind, Question, RangeQuery, Resolved};
+use query::{Kind, RangeQuery, Resolved};
 use series::Interrupt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

@@ -1,177 +1,143 @@
 /** The settings of a data source: where the metrics come from, and what it takes to get in. */
-import type { DataSourcePluginOptionsEditorProps } from '@grafana/data';
-import { Box, Field, FieldSet, Input, RadioButtonList, SecretInput, Stack, Switch, Text } from '@grafana/ui';
+import { t } from '@grafana/i18n';
+import { ConfigSection } from '@grafana/plugin-ui';
+import { Alert, Box, Divider, FieldSet, RadioButtonList, Text } from '@grafana/ui';
 import { useId, useState } from 'react';
 
-import { durationProblem } from '../duration';
-import {
-  type DataSourceOptions,
-  DEFAULT_ENGINE,
-  DEFAULT_SCRAPE_INTERVAL,
-  type EngineKind,
-  type SecureOptions,
-} from '../types';
+import { DEFAULT_ENGINE, DEFAULT_SCRAPE_INTERVAL, type EngineKind } from '../types';
 import { addressAdvice } from './address';
+import { AuthSection } from './AuthSection';
+import { EmbeddedSettings } from './EmbeddedSettings';
+import { DurationField, TextField } from './fields';
+import { NextSteps } from './NextSteps';
+import { RemoteSettings } from './RemoteSettings';
+import { type EditorProps, type Settings, type SettingsProps, withOptions } from './settings';
+import { TryIt } from './TryIt';
 
-export type Props = DataSourcePluginOptionsEditorProps<DataSourceOptions, SecureOptions>;
+export type Props = EditorProps;
 
-const FIELD_WIDTH = 60;
-
-const ENGINES: Array<{ value: EngineKind; label: string; description: string }> = [
-  {
-    value: 'embedded',
-    label: 'Scrape the app directly',
-    description:
-      'Headwater reads the metrics page itself, keeps the samples on this Grafana’s disk and answers PromQL. No Prometheus server is needed.',
-  },
-  {
-    value: 'remote',
-    label: 'Query a Prometheus-compatible server',
-    description: 'Prometheus, Mimir, Thanos, VictoriaMetrics or Cortex keeps the samples. Headwater asks it.',
-  },
-];
-
-const ADDRESS: Record<EngineKind, { label: string; description: string; placeholder: string }> = {
-  embedded: {
-    label: 'Metrics page URL',
-    description:
-      'The page that lists the app’s metrics, as Grafana’s server reaches it. Without a path, /metrics is read.',
-    placeholder: 'http://localhost:8080/metrics',
-  },
-  remote: {
-    label: 'Server URL',
-    description: 'The address under which the server answers, as Grafana’s server reaches it.',
-    placeholder: 'http://localhost:9090',
-  },
-};
-
-const INTERVAL_DESCRIPTION: Record<EngineKind, string> = {
-  embedded: `How often the metrics page is read. ${DEFAULT_SCRAPE_INTERVAL} when empty.`,
-  remote: `How often the server scrapes its targets; $__rate_interval is computed from it. ${DEFAULT_SCRAPE_INTERVAL} when empty.`,
-};
-
-export default function ConfigEditor({ options, onOptionsChange }: Props) {
-  const { jsonData, secureJsonData, secureJsonFields, readOnly } = options;
+export default function ConfigEditor({ options: settings, onOptionsChange: onChange }: Props) {
+  const { jsonData, readOnly } = settings;
   const engine = jsonData.engine ?? DEFAULT_ENGINE;
-  const ids = useId();
-  // Advice waits until the address has been left once: nobody wants an error at the first letter.
-  const [addressLeft, setAddressLeft] = useState(Boolean(options.url));
-  const advice = addressLeft ? addressAdvice(options.url, engine) : {};
-  const interval = String(jsonData.timeInterval ?? '');
-  const intervalProblem = durationProblem(interval);
-
-  const setJson = (change: Partial<DataSourceOptions>) =>
-    onOptionsChange({ ...options, jsonData: { ...jsonData, ...change } });
-  const setApiKey = (apiKey: string) => onOptionsChange({ ...options, secureJsonData: { ...secureJsonData, apiKey } });
-  const resetApiKey = () =>
-    onOptionsChange({
-      ...options,
-      secureJsonFields: { ...secureJsonFields, apiKey: false },
-      secureJsonData: { ...secureJsonData, apiKey: '' },
-    });
-
-  const apiKeyStored = Boolean(secureJsonFields?.apiKey);
-  const address = ADDRESS[engine];
-
+  const name = useId();
   return (
     <div data-testid="headwater-config-editor">
-      <FieldSet label="Where do the metrics come from?">
-        <RadioButtonList
-          name={`${ids}-engine`}
-          options={ENGINES}
+      {/* Grafana counts the settings' versions: a new data source is stored once before anyone has edited it. */}
+      {((settings.version ?? 0) > 1 || readOnly) && (
+        <>
+          <NextSteps settings={settings} />
+          <Divider />
+        </>
+      )}
+      <FieldSet label={t('config.engine.title', 'Where do the metrics come from?')}>
+        <RadioButtonList<EngineKind>
+          name={name}
           value={engine}
           disabled={readOnly}
-          onChange={(chosen) => setJson({ engine: chosen })}
+          options={[
+            {
+              value: 'embedded',
+              label: t('config.engine.embedded', 'Scrape the app directly'),
+              description: t(
+                'config.engine.embedded-description',
+                'Headwater reads the metrics page itself, keeps the samples on this Grafana’s disk and answers PromQL. No Prometheus server is needed.'
+              ),
+            },
+            {
+              value: 'remote',
+              label: t('config.engine.remote', 'Query a Prometheus-compatible server'),
+              description: t(
+                'config.engine.remote-description',
+                'Prometheus, Mimir, Thanos, VictoriaMetrics or Cortex keeps the samples. Headwater asks it.'
+              ),
+            },
+          ]}
+          onChange={(chosen) => onChange(withOptions(settings, { engine: chosen }))}
         />
       </FieldSet>
-
-      <FieldSet label="Connection">
-        <Box marginBottom={2}>
-          <Stack direction="column" gap={0.5}>
-            <Field
-              label={address.label}
-              description={address.description}
-              htmlFor={`${ids}-url`}
-              required
-              noMargin
-              invalid={advice.error !== undefined}
-              error={advice.error}
-            >
-              <Input
-                id={`${ids}-url`}
-                type="url"
-                width={FIELD_WIDTH}
-                value={options.url ?? ''}
-                placeholder={address.placeholder}
-                disabled={readOnly}
-                required
-                aria-describedby={advice.hint ? `${ids}-url-hint` : undefined}
-                onChange={(event) => onOptionsChange({ ...options, url: event.currentTarget.value })}
-                onBlur={() => setAddressLeft(true)}
-              />
-            </Field>
-            {advice.hint && (
-              <div id={`${ids}-url-hint`} role="status">
-                <Text color="warning" variant="bodySmall" element="p">
-                  {advice.hint}
-                </Text>
-              </div>
-            )}
-          </Stack>
-        </Box>
-        <Field
-          label="Scrape interval"
-          description={INTERVAL_DESCRIPTION[engine]}
-          htmlFor={`${ids}-interval`}
-          invalid={intervalProblem !== undefined}
-          error={intervalProblem}
-        >
-          <Input
-            id={`${ids}-interval`}
-            width={20}
-            value={interval}
-            placeholder={DEFAULT_SCRAPE_INTERVAL}
-            disabled={readOnly}
-            onChange={(event) => setJson({ timeInterval: event.currentTarget.value || undefined })}
-          />
-        </Field>
-      </FieldSet>
-
-      <FieldSet label="Access">
-        <Field
-          label="API key or token"
-          description="Sent as “Authorization: Bearer …”. Leave it empty when the address needs none. Stored encrypted, and never shown again."
-          htmlFor={`${ids}-api-key`}
-        >
-          {readOnly && apiKeyStored ? (
-            <Input id={`${ids}-api-key`} type="password" width={FIELD_WIDTH} value="configured" disabled />
-          ) : (
-            <SecretInput
-              id={`${ids}-api-key`}
-              width={FIELD_WIDTH}
-              isConfigured={apiKeyStored}
-              value={secureJsonData?.apiKey ?? ''}
-              placeholder="No key"
-              autoComplete="new-password"
-              disabled={readOnly}
-              onReset={resetApiKey}
-              onChange={(event) => setApiKey(event.currentTarget.value)}
-            />
-          )}
-        </Field>
-        <Field
-          label="Skip TLS verification"
-          description="Accept any certificate, also a forged one. Only for testing."
-          htmlFor={`${ids}-skip-verify`}
-        >
-          <Switch
-            id={`${ids}-skip-verify`}
-            value={jsonData.tlsSkipVerify ?? false}
-            disabled={readOnly}
-            onChange={(event) => setJson({ tlsSkipVerify: event.currentTarget.checked })}
-          />
-        </Field>
-      </FieldSet>
+      <Connection settings={settings} onChange={onChange} engine={engine} />
+      <Divider />
+      <AuthSection settings={settings} onChange={onChange} engine={engine} />
+      <Divider />
+      {engine === 'embedded' ? (
+        <EmbeddedSettings settings={settings} onChange={onChange} />
+      ) : (
+        <RemoteSettings settings={settings} onChange={onChange} />
+      )}
     </div>
   );
+}
+
+function Connection({ settings, onChange, engine }: SettingsProps & { engine: EngineKind }) {
+  const { jsonData, readOnly } = settings;
+  const embedded = engine === 'embedded';
+  // Advice waits until the address has been left once: nobody wants an error at the first letter.
+  const [addressLeft, setAddressLeft] = useState(Boolean(settings.url));
+  const advice = addressLeft ? addressAdvice(settings.url ?? '', engine) : {};
+  const others = embedded && (jsonData.targets?.length ?? 0) > 0;
+  return (
+    <ConfigSection title={t('config.connection.title', 'Connection')}>
+      <TextField
+        label={embedded ? t('config.connection.page', 'Metrics page URL') : t('config.connection.server', 'Server URL')}
+        description={
+          embedded
+            ? t(
+                'config.connection.page-description',
+                'The page that lists the app’s metrics, as Grafana’s server reaches it. Without a path, /metrics is read.'
+              )
+            : t(
+                'config.connection.server-description',
+                'The address under which the server answers, as Grafana’s server reaches it.'
+              )
+        }
+        placeholder={embedded ? 'http://localhost:8080/metrics' : 'http://localhost:9090'}
+        required={!others}
+        disabled={readOnly}
+        value={settings.url}
+        problem={advice.error}
+        onChange={(url) => onChange({ ...settings, url })}
+        onBlur={() => setAddressLeft(true)}
+      />
+      {advice.hint && (
+        <Box marginBottom={2}>
+          <div role="status">
+            <Text color="warning" variant="bodySmall" element="p">
+              {advice.hint}
+            </Text>
+          </div>
+        </Box>
+      )}
+      <DurationField
+        label={t('config.connection.interval', 'Scrape interval')}
+        description={
+          embedded
+            ? t('config.connection.interval-embedded', 'How often the metrics page is read.')
+            : t(
+                'config.connection.interval-remote',
+                'How often the server scrapes its targets; $__rate_interval is computed from it.'
+              )
+        }
+        placeholder={DEFAULT_SCRAPE_INTERVAL}
+        disabled={readOnly}
+        value={jsonData.timeInterval}
+        onChange={(timeInterval) => onChange(withOptions(settings, { timeInterval }))}
+      />
+      {embedded && settings.url && !advice.error && (
+        <TryIt settings={settings} onServerFound={readOnly ? undefined : () => onChange(asServer(settings))} />
+      )}
+      {embedded && !settings.url && !others && (
+        <Alert severity="info" title={t('config.connection.empty', 'One address is enough to begin')}>
+          {t(
+            'config.connection.empty-text',
+            'Enter the address of your app’s metrics page and press Save & test. Everything below has a default that works.'
+          )}
+        </Alert>
+      )}
+    </ConfigSection>
+  );
+}
+
+/** The same host as a server that is queried: its API stands beside its page. */
+function asServer(settings: Settings): Settings {
+  return { ...withOptions(settings, { engine: 'remote' }), url: settings.url.replace(/\/metrics\/?$/, '') };
 }
