@@ -9,18 +9,25 @@ import {
   type ScopedVars,
   scopeFilterOperatorMap,
 } from '@grafana/data';
-import { DataSourceWithBackend, getTemplateSrv, isExpressionReference, type TemplateSrv } from '@grafana/runtime';
+import {
+  DataSourceWithBackend,
+  getDataSourceSrv,
+  getTemplateSrv,
+  isExpressionReference,
+  type TemplateSrv,
+} from '@grafana/runtime';
 import { map, type Observable } from 'rxjs';
 
 import { interpolatePromQL } from './interpolation';
 import { defaultQuery, isRunnable, queryText, splitByType } from './query';
-import { layOut } from './results';
+import { type Layout, layOut } from './results';
 import {
   type AdHocFilter,
   type DataSourceOptions,
   DEFAULT_ENGINE,
   DEFAULT_SCRAPE_INTERVAL,
   type EngineKind,
+  type ExemplarLink,
   type PanelQuery,
 } from './types';
 
@@ -31,6 +38,8 @@ export class HeadwaterDataSource extends DataSourceWithBackend<PanelQuery, DataS
   /** Which engine answers. */
   readonly engine: EngineKind;
 
+  private readonly exemplarLinks?: ExemplarLink[];
+
   /** Grafana's own annotation editor and frame reader serve until Headwater has its own. */
   annotations = {};
 
@@ -40,6 +49,7 @@ export class HeadwaterDataSource extends DataSourceWithBackend<PanelQuery, DataS
   ) {
     super(settings);
     this.engine = settings.jsonData.engine ?? DEFAULT_ENGINE;
+    this.exemplarLinks = settings.jsonData.exemplarTraceIdDestinations;
     // Grafana takes this as the smallest interval of every panel on this data source.
     this.interval = scrapeInterval(settings.jsonData.timeInterval);
   }
@@ -67,7 +77,12 @@ export class HeadwaterDataSource extends DataSourceWithBackend<PanelQuery, DataS
             ...(request.groupByKeys?.length ? { groupByKeys: request.groupByKeys } : {}),
           })
     );
-    return super.query({ ...request, targets }).pipe(map((response) => layOut(response, request.app)));
+    const layout: Layout = {
+      request,
+      exemplarLinks: this.exemplarLinks,
+      dataSourceName: (uid) => getDataSourceSrv().getInstanceSettings(uid)?.name,
+    };
+    return super.query({ ...request, targets }).pipe(map((response) => layOut(response, layout)));
   }
 
   applyTemplateVariables(query: PanelQuery, scopedVars: ScopedVars, filters?: AdHocVariableFilter[]): PanelQuery {

@@ -1,32 +1,83 @@
-/** Lays out what the backend answered for the page that asked. */
+/** Lays out what the backend answered for the panel or page that asked. */
 import {
   CoreApp,
   type DataFrame,
   DataFrameType,
+  type DataQueryRequest,
   type DataQueryResponse,
   type PreferredVisualisationType,
 } from '@grafana/data';
 
-/**
- * Tells Explore which answers are a graph and which a table.
- *
- * Untold, it draws everything as both: the instant half of a query of type both would stand in the
- * graph as a lone point of a series that is there already. Panels choose their own view.
- */
-export function layOut(response: DataQueryResponse, app: string): DataQueryResponse {
-  if (app !== CoreApp.Explore) {
-    return response;
-  }
-  return { ...response, data: response.data.map(withPreferredView) };
+import { INSTANT_REF_ID_SUFFIX } from './query';
+import { type LinkTarget, withTraceLinks } from './shaping/exemplars';
+import { heatmapRows } from './shaping/heatmap';
+import { tables } from './shaping/table';
+import type { ExemplarLink, PanelQuery, ResultFormat } from './types';
+
+/** What the layout depends on beside the answer. */
+export interface Layout {
+  request: Pick<DataQueryRequest<PanelQuery>, 'app' | 'targets'>;
+  /** Where the traces of exemplars are found, from the data source's settings. */
+  exemplarLinks?: ExemplarLink[];
+  /** The name of another data source; `undefined` where there is none with this uid. */
+  dataSourceName: (uid: string) => string | undefined;
 }
 
-const VIEWS: Partial<Record<DataFrameType, PreferredVisualisationType>> = {
-  [DataFrameType.TimeSeriesMulti]: 'graph',
-  [DataFrameType.NumericMulti]: 'table',
-};
+type Shape = 'exemplar' | 'table' | 'heatmap' | 'series';
 
-function withPreferredView(frame: DataFrame): DataFrame {
-  const type = frame.meta?.type;
-  const view = type && VIEWS[type];
-  return view ? { ...frame, meta: { ...frame.meta, preferredVisualisationType: view } } : frame;
+/**
+ * Turns an answer's frames, one per series, into what their query's format asks for: a table of all
+ * series, the rows of a heatmap, or the series as they came. Exemplars become marks over the graph.
+ *
+ * Series come first, then tables, heatmaps and exemplars, each in the order of the answer.
+ */
+export function layOut(response: DataQueryResponse, layout: Layout): DataQueryResponse {
+  const formats = new Map<string, ResultFormat | undefined>();
+  for (const { refId, format } of layout.request.targets) {
+    formats.set(refId, format);
+    formats.set(refId + INSTANT_REF_ID_SUFFIX, format);
+  }
+  const inExplore = layout.request.app === CoreApp.Explore;
+  const by: Record<Shape, DataFrame[]> = { series: [], table: [], heatmap: [], exemplar: [] };
+  for (const frame of response.data as DataFrame[]) {
+    by[shapeOf(frame, formats.get(frame.refId ?? ''), inExplore)].push(frame);
+  }
+  const links = (layout.exemplarLinks ?? []).map((link): LinkTarget => {
+    const name = link.datasourceUid ? layout.dataSourceName(link.datasourceUid) : undefined;
+    return { ...link, dataSourceName: name };
+  });
+  return {
+    ...response,
+    data: [
+      ...(inExplore ? by.series.map(asGraph) : by.series),
+      ...tables(by.table).map((frame) => preferring(frame, 'rawPrometheus')),
+      ...heatmapRows(by.heatmap),
+      ...by.exemplar.map((frame) => withTraceLinks(frame, links)),
+    ],
+  };
+}
+
+function shapeOf(frame: DataFrame, format: ResultFormat | undefined, inExplore: boolean): Shape {
+  const resultType: unknown = frame.meta?.custom?.resultType;
+  if (resultType === 'exemplar') {
+    return 'exemplar';
+  }
+  // A native histogram comes as cells already, whatever the format.
+  if (frame.meta?.type === DataFrameType.HeatmapCells) {
+    return 'series';
+  }
+  // Explore shows the instant half of a query as a table below the graph, where a panel draws it.
+  if (inExplore && (resultType === 'vector' || resultType === 'scalar')) {
+    return 'table';
+  }
+  return format === 'table' || format === 'heatmap' ? format : 'series';
+}
+
+/** Untold, Explore would draw an answer as a graph and as a table. */
+function asGraph(frame: DataFrame): DataFrame {
+  return frame.meta?.type === DataFrameType.TimeSeriesMulti ? preferring(frame, 'graph') : frame;
+}
+
+function preferring(frame: DataFrame, view: PreferredVisualisationType): DataFrame {
+  return { ...frame, meta: { ...frame.meta, preferredVisualisationType: view } };
 }
