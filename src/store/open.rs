@@ -436,16 +436,15 @@ fn whole_track(entry: &TrackEntry, file: &[u8]) -> Option<(Track, f64)> {
         expected += *len as usize;
     }
     track.chunks.reserve_exact(entry.lens.len());
-    let mut at = usize::try_from(entry.offset).ok()?;
     let mut values = [0.0; MAX_CHUNK_SAMPLES];
     let mut last = None;
-    for len in &entry.lens {
-        let chunk = file.get(at..at.checked_add(*len as usize)?)?;
+    for range in entry.chunks() {
+        let (from, to) = (range.start.try_into().ok()?, range.end.try_into().ok()?);
+        let chunk: &[u8] = file.get::<std::ops::Range<usize>>(from..to)?;
         let info = decode_values(Kernel::best(), chunk, &mut values).ok()?;
         expected = expected.checked_sub(info.len)?;
         last = values.get(info.len - 1).copied();
         track.chunks.push(chunk.into());
-        at += *len as usize;
     }
     (expected == 0).then_some(track).zip(last)
 }

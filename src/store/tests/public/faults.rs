@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use series::{Interrupt, Matcher, SeriesSource, TimeRange};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use store::{MemoryDisk, Options, Outage, RealDisk, Store, StoreError};
+use store::{Disk, MemoryDisk, Options, Outage, RealDisk, Store, StoreError};
 
 /// A store with several blocks, a checkpoint and a log, not ended properly.
 fn filled() -> Bench {
@@ -463,4 +463,34 @@ proptest! {
             store::probe::decode_chunk(&bytes[..bytes.len().min(300)]);
         });
     }
+}
+
+/// The files that `filled` left when blocks had format version 1.
+const VERSION_1: [(&str, &[u8]); 5] = [
+    ("block-0000000006", include_bytes!("version-1/block-0000000006")),
+    ("block-0000000007", include_bytes!("version-1/block-0000000007")),
+    ("block-0000000008", include_bytes!("version-1/block-0000000008")),
+    ("head-0000000008", include_bytes!("version-1/head-0000000008")),
+    ("wal-0000000008", include_bytes!("version-1/wal-0000000008")),
+];
+
+#[test]
+fn what_version_1_wrote_is_read_and_compacted() {
+    let bench = filled();
+    let disk = MemoryDisk::new();
+    disk.create_dir(Path::new(DIR)).unwrap();
+    for (name, bytes) in VERSION_1 {
+        disk.put(&Path::new(DIR).join(name), bytes.to_vec());
+    }
+    let (mut old, lost_at_opening) = reopened(&bench, disk);
+    assert_eq!(lost_at_opening, 0);
+    assert!(old.store().health().is_good());
+    for _ in 0..20 {
+        old.advance(10_000);
+        old.scrape(0, &[(0, 1.0)]).unwrap();
+        old.store().maintain().unwrap();
+    }
+    let last = Path::new(DIR).join(VERSION_1[2].0);
+    assert!(!old.disk.files().contains_key(&last), "it was not compacted");
+    assert_eq!(lost(&old), 0);
 }
