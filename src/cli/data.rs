@@ -68,7 +68,10 @@ impl Data {
             return Ok(format!("{listed:#}\n"));
         }
         if stored.folders.is_empty() {
-            return Ok(format!("There are no samples in {}.\n", stored.dir.display()));
+            return Ok(format!(
+                "There are no samples in {}.\n",
+                stored.dir.display()
+            ));
         }
         let now = machine.clock()();
         let mut text = format!("{}\n", stored.dir.display());
@@ -145,7 +148,9 @@ fn described(folder: &StoredFolder, now: i64) -> String {
         _ => "no samples".to_owned(),
     };
     let _ = write!(text, "\n  {}, {span}\n  ", size(folder.bytes));
-    let asked = folder.asked_ms.map(|asked| now.saturating_sub(asked) / DAY_MS);
+    let asked = folder
+        .asked_ms
+        .map(|asked| now.saturating_sub(asked) / DAY_MS);
     text.push_str(&match asked {
         None => "it is not known when Grafana asked for it".to_owned(),
         Some(..1) => "Grafana asked for it within the last day".to_owned(),

@@ -160,7 +160,9 @@ fn parse(chunk: &[u8], times: bool) -> Result<(Packed<'_>, Exceptions<'_>), Malf
 
 fn ones(bits: &[u8]) -> usize {
     let (words, rest) = bits.as_chunks::<8>();
-    let of_words = words.iter().map(|word| u64::from_le_bytes(*word).count_ones());
+    let of_words = words
+        .iter()
+        .map(|word| u64::from_le_bytes(*word).count_ones());
     let of_rest = rest.iter().map(|byte| byte.count_ones());
     of_words.chain(of_rest).sum::<u32>() as usize
 }

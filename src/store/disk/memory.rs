@@ -295,6 +295,11 @@ impl Disk for MemoryDisk {
             life: state.life,
         })))
     }
+
+    fn lock_holder(&self, path: &Path) -> io::Result<Option<String>> {
+        let is_held = self.state().locks.contains(path);
+        Ok(is_held.then(|| "another test".to_owned()))
+    }
 }
 
 struct MemoryLock {

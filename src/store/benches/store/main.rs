@@ -303,6 +303,9 @@ impl Disk for Unsynced {
     fn lock(&self, path: &Path, holder: &str) -> io::Result<Locking> {
         RealDisk.lock(path, holder)
     }
+    fn lock_holder(&self, path: &Path) -> io::Result<Option<String>> {
+        RealDisk.lock_holder(path)
+    }
 }
 
 struct UnsyncedFile(Box<dyn WriteFile>);

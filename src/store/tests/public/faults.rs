@@ -467,10 +467,22 @@ proptest! {
 
 /// The files that `filled` left when blocks had format version 1.
 const VERSION_1: [(&str, &[u8]); 5] = [
-    ("block-0000000006", include_bytes!("version-1/block-0000000006")),
-    ("block-0000000007", include_bytes!("version-1/block-0000000007")),
-    ("block-0000000008", include_bytes!("version-1/block-0000000008")),
-    ("head-0000000008", include_bytes!("version-1/head-0000000008")),
+    (
+        "block-0000000006",
+        include_bytes!("version-1/block-0000000006"),
+    ),
+    (
+        "block-0000000007",
+        include_bytes!("version-1/block-0000000007"),
+    ),
+    (
+        "block-0000000008",
+        include_bytes!("version-1/block-0000000008"),
+    ),
+    (
+        "head-0000000008",
+        include_bytes!("version-1/head-0000000008"),
+    ),
     ("wal-0000000008", include_bytes!("version-1/wal-0000000008")),
 ];
 
@@ -491,7 +503,10 @@ fn what_version_1_wrote_is_read_and_compacted() {
         old.store().maintain().unwrap();
     }
     let last = Path::new(DIR).join(VERSION_1[2].0);
-    assert!(!old.disk.files().contains_key(&last), "it was not compacted");
+    assert!(
+        !old.disk.files().contains_key(&last),
+        "it was not compacted"
+    );
     assert_eq!(lost(&old), 0);
 }
 
