@@ -13,6 +13,8 @@ type DataSet struct {
 	// Interval is the time between scrapes, in milliseconds.
 	Interval int64
 	Series   []Series
+	// recorded are the times of each target's scrapes where they were seen, not made.
+	recorded [][]int64
 }
 
 // Series is one of a data set.
@@ -146,6 +148,9 @@ func (d *DataSet) Samples() int { return len(d.Series) * int((d.End-d.Start)/d.I
 
 // Time is when a target was scraped for the nth time.
 func (d *DataSet) Time(target, scrape int) int64 {
+	if d.recorded != nil {
+		return d.recorded[target][scrape]
+	}
 	jitter := noise(uint64(target)<<32 | uint64(scrape))
 	offset := int64(target) * 137 % (d.Interval - 10)
 	return d.Start + 5 + offset + int64(scrape)*d.Interval + int64(jitter.below(5)) - 2
