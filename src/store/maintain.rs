@@ -219,10 +219,14 @@ impl Shared {
             return Ok(None);
         }
         self.publish(&self.dir, &temporary, &path)?;
-        match Block::open(&*self.disk, &path).map_err(StoreError::io("open", &path))? {
-            Opened::Block(block) => Ok(Some(block)),
+        self.open_written(&path).map(Some)
+    }
+
+    fn open_written(&self, path: &Path) -> Result<Block> {
+        match Block::open(&*self.disk, path).map_err(StoreError::io("open", path))? {
+            Opened::Block(block) => Ok(block),
             Opened::OtherVersion(_) | Opened::Damaged(_) => Err(StoreError::corrupt(
-                &path,
+                path,
                 "it was just written but cannot be read",
             )),
         }
@@ -284,14 +288,7 @@ impl Shared {
         drop(set);
         self.publish(&self.dir, &temporary, &path)?;
         maintenance.next_block += 1;
-        let Opened::Block(merged) =
-            Block::open(&*self.disk, &path).map_err(StoreError::io("open", &path))?
-        else {
-            return Err(StoreError::corrupt(
-                &path,
-                "it was just written but cannot be read",
-            ));
-        };
+        let merged = self.open_written(&path)?;
         let is_parent = |block: &Arc<Block>| group.iter().any(|parent| Arc::ptr_eq(parent, block));
         let mut left: Vec<_> = blocks.iter().filter(|b| !is_parent(b)).cloned().collect();
         left.push(Arc::new(merged));

@@ -1,13 +1,13 @@
 //! A real file system that is really full: a small tmpfs, which only root can mount.
 
-use crate::bench::{labels, options, read_all};
+use crate::bench::{labels, open_real, read_all};
 use series::{Appender, Labels, ScrapeRows, TimeRange};
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use store::{Options, RealDisk, Store};
+use store::Store;
 
 const START: i64 = 1_000_000;
 const STEP: i64 = 1000;
@@ -38,17 +38,6 @@ impl Drop for SmallDisk {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
     }
-}
-
-fn open(dir: &Path, now: &Arc<AtomicI64>) -> Store {
-    let now = Arc::clone(now);
-    let options = Options {
-        wal_segment_bytes: 20_000,
-        checkpoint_bytes: 60_000,
-        ..options()
-    };
-    let clock = Arc::new(move || now.load(Ordering::Relaxed));
-    Store::open(Arc::new(RealDisk), dir, options, clock).unwrap()
 }
 
 fn value(time: i64, series: usize) -> f64 {
@@ -82,7 +71,7 @@ fn a_full_file_system_stops_writing_alone_and_only_until_there_is_space() {
     };
     let dir = disk.0.path().join("1-wiki");
     let now = Arc::new(AtomicI64::new(START));
-    let store = open(&dir, &now);
+    let store = open_real(&dir, &now);
     let target = Labels::new([("target", "full")]).unwrap();
     let mut appender = store.target(&target).unwrap();
     let refs: Vec<_> = (0..SERIES)
@@ -140,7 +129,7 @@ fn a_full_file_system_stops_writing_alone_and_only_until_there_is_space() {
         check(&store, &acknowledged);
     }
     drop((appender, store));
-    let store = open(&dir, &now);
+    let store = open_real(&dir, &now);
     assert!(store.health().is_good(), "{:?}", store.health());
     check(&store, &acknowledged);
     println!(
