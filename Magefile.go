@@ -34,6 +34,7 @@ const (
 	dist       = "dist"
 	artifacts  = "artifacts"
 	hostTests  = "tests/host"
+	peerTests  = "tests/peers"
 	frames     = "artifacts/frames"
 	executable = "gpx_headwater"
 )
@@ -42,7 +43,7 @@ const (
 var Default = Check
 
 // Aliases are other names for targets.
-var Aliases = map[string]any{"test": Check}
+var Aliases = map[string]any{"test": Check, "bench": Bench.All}
 
 // Build compiles the plugin for release, on Linux as a static binary, into dist/.
 func Build() error {
@@ -151,7 +152,7 @@ func complete() error {
 
 // Check runs everything that CI runs; what fails fastest comes first.
 func Check() error {
-	mg.SerialDeps(Tools, Versions, Format, Lint, Rust, FrontendCheck, Host)
+	mg.SerialDeps(Tools, Versions, Format, Lint, Rust, FrontendCheck, Host, Peers)
 	return assemble()
 }
 
@@ -160,7 +161,7 @@ func Format() error {
 	if err := sh.RunV("cargo", "fmt", "--all", "--check"); err != nil {
 		return err
 	}
-	unformatted, err := sh.Output("gofmt", "-l", "Magefile.go", "mage.go", hostTests)
+	unformatted, err := sh.Output("gofmt", "-l", "Magefile.go", "mage.go", hostTests, peerTests)
 	if err != nil {
 		return err
 	}
@@ -179,6 +180,7 @@ func Lint() error {
 		{"vet", "-tags", "mage", "."},
 		{"vet", "mage.go"},
 		{"-C", hostTests, "vet", "./..."},
+		{"-C", peerTests, "vet", "./..."},
 	} {
 		if err := sh.RunV("go", arguments...); err != nil {
 			return err
@@ -212,7 +214,13 @@ func Host() error {
 	if err := randomFrames(); err != nil {
 		return err
 	}
-	return onBinary("test", "-count=1", "./...")
+	return onBinary(hostTests, "test", "-count=1", "./...")
+}
+
+// Peers compares the answers of `serve` with those of Debian's Prometheus on the same samples.
+func Peers() error {
+	mg.Deps(Build)
+	return onBinary(peerTests, "test", "-count=1", "./...")
 }
 
 // randomFrames has the Rust side write frames made at random, for the host to read them as
@@ -235,9 +243,9 @@ func randomFrames() error {
 	return sh.RunV("cargo", "run", "--locked", "-p", "grafana", "--example", "random_frames", "--", directory, seed, "300")
 }
 
-// onBinary runs `go` in the host's module with the binary of dist/ under test, and beside it
+// onBinary runs `go` in a module of tests with the binary of dist/ under test, and beside it
 // the debug build, which alone makes mistakes on request.
-func onBinary(arguments ...string) error {
+func onBinary(module string, arguments ...string) error {
 	environment := map[string]string{}
 	for variable, file := range map[string]string{
 		"HEADWATER_BIN":       binary(),
@@ -250,7 +258,7 @@ func onBinary(arguments ...string) error {
 		}
 		environment[variable] = path
 	}
-	return sh.RunWithV(environment, "go", append([]string{"-C", hostTests}, arguments...)...)
+	return sh.RunWithV(environment, "go", append([]string{"-C", module}, arguments...)...)
 }
 
 func targetDirectory() string {
@@ -260,13 +268,31 @@ func targetDirectory() string {
 	return "target"
 }
 
-// Bench prints the project's figures: benchmarks of the rooms, then of the whole process.
-func Bench() error {
+// Bench prints the project's figures.
+type Bench mg.Namespace
+
+// All runs the benchmarks of the rooms, of the whole process, and beside other servers.
+func (Bench) All() {
+	mg.SerialDeps(Bench.Rooms, Bench.Host, Bench.Peers)
+}
+
+// Rooms runs the benchmarks of each room by itself.
+func (Bench) Rooms() error {
+	return sh.RunV("cargo", "bench", "--workspace", "--locked")
+}
+
+// Host measures the plugin's process as Grafana sees it.
+func (Bench) Host() error {
 	mg.Deps(Build)
-	if err := sh.RunV("cargo", "bench", "--workspace", "--locked"); err != nil {
-		return err
-	}
-	return onBinary("test", "-run=^$", "-bench=.", "-benchtime=20x", "./...")
+	return onBinary(hostTests, "test", "-run=^$", "-bench=.", "-benchtime=20x", "./...")
+}
+
+// Peers measures `serve` beside Prometheus and VictoriaMetrics on the same samples, which takes
+// some ten minutes. HEADWATER_PEERS_FLAGS narrows it, such as "-scale=10".
+func (Bench) Peers() error {
+	mg.Deps(Build)
+	arguments := []string{"test", "-run=^$", "-bench=.", "-benchtime=1x", "-timeout=60m", ".", "-args"}
+	return onBinary(peerTests, append(arguments, strings.Fields(os.Getenv("HEADWATER_PEERS_FLAGS"))...)...)
 }
 
 // Demo shows Headwater at work on this machine, without Grafana.

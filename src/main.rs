@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     let variables = environment();
     match Launch::from_environment(&variables, std::env::temp_dir()) {
         Ok(launch) => serve_grafana(&variables, &launch),
-        Err(LaunchError::NoCookie) => for_a_person(),
+        Err(LaunchError::NoCookie) => for_a_person(&variables),
         Err(error) => fail(&error),
     }
 }
@@ -228,7 +228,7 @@ impl scrape::Clock for SystemClock {
 }
 
 /// Started by a person: does what the command line asks for.
-fn for_a_person() -> ExitCode {
+fn for_a_person(variables: &HashMap<String, String>) -> ExitCode {
     tracing_subscriber::registry()
         .with(tracing_subscriber::fmt::layer().with_writer(io::stderr))
         .with(tracing_subscriber::filter::LevelFilter::WARN)
@@ -239,8 +239,10 @@ fn for_a_person() -> ExitCode {
         out: &mut out,
         err: &mut err,
     };
+    let working_dir = std::env::current_dir().unwrap_or_default();
     let machine = PersonsMachine {
         clock: Arc::new(SystemClock::default()),
+        plugin_data: DataDir::find(variables, &programs(), &working_dir),
     };
     let surroundings = &cli::SystemSurroundings;
     cli::run(std::env::args_os(), surroundings, &machine, &mut streams).into()

@@ -212,6 +212,56 @@ fn a_server_scrapes_answers_keeps_and_ends() {
 }
 
 #[test]
+fn stored_data_is_listed_and_removed_unless_it_is_in_use() {
+    let dir = tempfile::tempdir().unwrap();
+    let all = dir.path().to_str().unwrap();
+    let listed = |words: &[&str]| run(&[&["data"], words, &["--data-dir", all]].concat());
+    let folder = dir.path().join("1-wiki");
+    std::fs::create_dir_all(dir.path().join("somebody-elses")).unwrap();
+    std::fs::write(dir.path().join("somebody-elses/notes"), "").unwrap();
+    let mut demo = Started::new(&["demo"]);
+    let wiki = format!("http://{}/metrics", demo.address("its metrics   http://"));
+    let mut server = Started::new(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--data-dir",
+        folder.to_str().unwrap(),
+        "--scrape",
+        &wiki,
+    ]);
+    let address = server.address("listens on http://");
+    assert_eq!(value(&address, "up"), "1");
+
+    let out = text(&listed(&["list"]).stdout);
+    let holder = format!("in use by process {}", server.child.id());
+    assert!(out.contains("1-wiki") && out.contains(&holder), "{out}");
+    assert!(!out.contains("somebody-elses"), "{out}");
+    let refused = listed(&["remove", "1-wiki", "--yes"]);
+    let err = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{err}");
+    assert!(err.contains(&holder) && folder.exists(), "{err}");
+
+    assert_eq!(server.end("-TERM"), Some(0));
+    assert_eq!(demo.end("-TERM"), Some(0));
+    let out = text(&listed(&["list"]).stdout);
+    assert!(
+        out.contains("samples from 2") && out.contains("not in use"),
+        "{out}"
+    );
+    assert_eq!(listed(&["remove", "1-wiki"]).status.code(), Some(2));
+    assert!(folder.exists());
+    for name in ["../1-wiki", "somebody-elses", "1-wiki/../1-wiki"] {
+        let refused = listed(&["remove", name, "--yes"]);
+        assert_eq!(refused.status.code(), Some(1), "{name}");
+    }
+    let removed = listed(&["remove", "1-wiki", "--yes"]);
+    assert_eq!(removed.status.code(), Some(0), "{}", text(&removed.stderr));
+    assert!(!folder.exists() && dir.path().join("somebody-elses/notes").exists());
+    assert!(text(&listed(&["list"]).stdout).contains("There are no samples"));
+}
+
+#[test]
 fn a_shell_can_complete_the_command_line() {
     for shell in ["bash", "zsh", "fish"] {
         let script = run(&["completion", shell]);

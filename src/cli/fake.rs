@@ -1,6 +1,6 @@
 //! A machine for tests: a fixed clock, and a store that answers what the test says.
 
-use crate::machine::{CannotOpen, Machine, Opening, Running, Task};
+use crate::machine::{CannotOpen, Machine, Opening, Running, Stored, StoredFolder, Task};
 use crate::surroundings::{FetchFailure, FetchedPage, Surroundings};
 use crate::{Ending, Streams, run};
 use api::Clock;
@@ -25,6 +25,8 @@ pub(crate) struct FakeMachine {
     pub(crate) asked: Arc<Mutex<Vec<String>>>,
     pub(crate) opened: Mutex<Vec<Opening>>,
     pub(crate) files: HashMap<&'static str, Vec<u8>>,
+    pub(crate) stored: Vec<StoredFolder>,
+    pub(crate) removed: Mutex<Vec<String>>,
 }
 
 impl FakeMachine {
@@ -90,6 +92,22 @@ impl Machine for FakeMachine {
             })),
             _ => Err(CannotOpen(format!("There is no {}.", dir.display()))),
         }
+    }
+
+    fn stored(&self, _: Option<&Path>) -> std::result::Result<Stored, CannotOpen> {
+        Ok(Stored {
+            dir: "/fake/headwater".into(),
+            folders: self.stored.clone(),
+        })
+    }
+
+    fn remove_stored(&self, _: Option<&Path>, name: &str) -> std::result::Result<(), CannotOpen> {
+        let folder = self.stored.iter().find(|folder| folder.name == name);
+        if let Some(holder) = folder.and_then(|folder| folder.used_by.as_ref()) {
+            return Err(CannotOpen(format!("{name} is in use by {holder}.")));
+        }
+        self.removed.lock().unwrap().push(name.to_owned());
+        Ok(())
     }
 }
 

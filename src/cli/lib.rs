@@ -1,10 +1,12 @@
-//! What a person starts from a shell: `gpx_headwater demo`, `serve`, `query`, `scrape-check`.
+//! What a person starts from a shell: `gpx_headwater demo`, `serve`, `query`, `scrape-check`,
+//! `data`.
 //!
 //! Enters `api`, `engine`, `exposition`, `scrape` and `series`. Knows nothing of Grafana or of
 //! the store.
 //! Start at [`run`]; [`Command`] lists what there is.
 
 mod completion;
+mod data;
 mod demo;
 #[cfg(test)]
 mod fake;
@@ -17,8 +19,9 @@ mod surroundings;
 mod times;
 
 pub use completion::Completion;
+pub use data::Data;
 pub use demo::Demo;
-pub use machine::{CannotOpen, Machine, Opening, Place, Running, Task};
+pub use machine::{CannotOpen, Machine, Opening, Place, Running, Stored, StoredFolder, Task};
 pub use query::Query;
 pub use scrape_check::{ScrapeCheck, write_json, write_text};
 pub use serve::Serve;
@@ -83,6 +86,8 @@ pub enum Command {
     Query(Query),
     /// Says what a scrape of a page would store, and what is wrong with the page.
     ScrapeCheck(ScrapeCheck),
+    /// Lists what the plugin stored for each data source, and removes what nobody needs.
+    Data(Data),
     /// Writes what a shell needs to complete this command line.
     Completion(Completion),
 }
@@ -116,6 +121,7 @@ pub fn run(
         Command::Serve(serve) => serve.run(surroundings, machine, streams),
         Command::Query(query) => query.run(surroundings, machine, streams),
         Command::ScrapeCheck(check) => check.run(surroundings, streams),
+        Command::Data(data) => data.run(machine, streams),
         Command::Completion(completion) => completion.run(Line::command(), streams),
     }
 }

@@ -39,6 +39,53 @@ pub trait Machine {
     /// # Errors
     /// [`CannotOpen`] when there is no such directory, or it cannot be read.
     fn open_to_read(&self, dir: &Path) -> Result<Arc<dyn Engine>, CannotOpen>;
+
+    /// What the plugin stored for data sources in `dir`, or where it does so by itself. Nothing
+    /// on disk is changed.
+    ///
+    /// # Errors
+    /// [`CannotOpen`] when the folder cannot be listed; one that is not there holds nothing.
+    fn stored(&self, dir: Option<&Path>) -> Result<Stored, CannotOpen>;
+
+    /// Removes one folder of those that [`Machine::stored`] lists, by its name.
+    ///
+    /// # Errors
+    /// [`CannotOpen`] when somebody uses it, or it cannot be removed.
+    fn remove_stored(&self, dir: Option<&Path>, name: &str) -> Result<(), CannotOpen>;
+}
+
+/// The samples of all data sources.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The folder that holds the data sources' folders.
+    pub dir: PathBuf,
+    /// One for each data source, by name.
+    pub folders: Vec<StoredFolder>,
+}
+
+/// The samples of one data source. What cannot be found out is `None`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoredFolder {
+    /// The folder's name.
+    pub name: String,
+    /// The organisation in Grafana.
+    pub org_id: Option<i64>,
+    /// The data source's uid.
+    pub uid: Option<String>,
+    /// The data source's name when Grafana last asked.
+    pub title: Option<String>,
+    /// Bytes on disk, with all that was set aside.
+    pub bytes: u64,
+    /// Time of the oldest sample, in milliseconds since the epoch.
+    pub min_time: Option<i64>,
+    /// Time of the newest sample, in milliseconds since the epoch.
+    pub max_time: Option<i64>,
+    /// When Grafana last asked for the data source, to a day, in milliseconds since the epoch.
+    pub asked_ms: Option<i64>,
+    /// Who has it open for writing.
+    pub used_by: Option<String>,
+    /// Why something of this is not known.
+    pub problem: Option<String>,
 }
 
 /// What is opened.

@@ -92,6 +92,14 @@ pub enum Error {
         /// The name, quoted.
         name: String,
     },
+    /// `label_replace` or `label_join` made a value that is longer than allowed.
+    #[error("the value for label {name} has more than {limit} bytes")]
+    LabelTooLong {
+        /// The label.
+        name: String,
+        /// How many bytes are allowed.
+        limit: usize,
+    },
     /// A pattern of `label_replace` that is no regular expression.
     #[error("invalid regular expression in label_replace(): {pattern}: {reason}")]
     Regex {

@@ -96,6 +96,14 @@ impl Scraper {
         }
     }
 
+    /// Scrapes the targets that are `wanted` now, once and out of turn; their places in each
+    /// interval stay. Does not wait for it: [`TargetState::last_scrape`] tells when it is done.
+    pub fn hurry(&self, wanted: impl Fn(&TargetState) -> bool) {
+        let board = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = board.targets.iter().filter(|state| wanted(&state.read()));
+        wanted.for_each(SharedState::hurry);
+    }
+
     /// Stops and waits until the last scrape that is being written is written.
     pub async fn stop(self) {
         let Self { manager, _stop, .. } = self;

@@ -2,6 +2,7 @@ use crate::Error;
 use series::{Appended, Labels};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// How a target is (the words of Prometheus's targets API).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -93,21 +94,40 @@ pub struct Problem {
 
 /// A target's state, written by its loop and read by everybody.
 #[derive(Debug, Clone)]
-pub(crate) struct SharedState(Arc<Mutex<TargetState>>);
+pub(crate) struct SharedState(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<TargetState>,
+    /// Wakes the loop for a scrape out of turn.
+    hurry: Notify,
+}
 
 impl SharedState {
     pub(crate) fn new(state: TargetState) -> Self {
-        Self(Arc::new(Mutex::new(state)))
+        Self(Arc::new(Shared {
+            state: Mutex::new(state),
+            hurry: Notify::new(),
+        }))
     }
 
     pub(crate) fn read(&self) -> TargetState {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        let state = self.0.state.lock();
+        state.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn change(&self, change: impl FnOnce(&mut TargetState)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let state = self.0.state.lock();
+        change(&mut state.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Has the target scraped now, or right after the scrape that is under way.
+    pub(crate) fn hurry(&self) {
+        self.0.hurry.notify_one();
+    }
+
+    /// Ends when somebody wants the target scraped now.
+    pub(crate) async fn hurried(&self) {
+        self.0.hurry.notified().await;
     }
 }

@@ -65,7 +65,7 @@ pub(crate) async fn run(
             }
             _ => schedule.wait(tools.clock.now(), last.unwrap_or(i64::MIN)),
         };
-        if !wait_for(wait, &mut plan, &stop, &schedule, &tools, last).await {
+        if !wait_for(wait, &mut plan, &stop, &state, &schedule, &tools, last).await {
             break;
         }
         let now = plan.borrow_and_update().clone();
@@ -135,12 +135,14 @@ fn schedule_of(plan: &Plan) -> Schedule {
     Schedule::new(interval, plan.target.identity().offset(interval))
 }
 
-/// Waits for the next scrape; `false` where the loop has to stop. A plan with another schedule
+/// Waits for the next scrape; `false` where the loop has to stop. Somebody who wants to see one
+/// now ends the waiting. A plan with another schedule
 /// is waited for anew, any other counts from the next scrape on.
 async fn wait_for(
     wait: Duration,
     plan: &mut watch::Receiver<Plan>,
     stop: &CancellationToken,
+    state: &SharedState,
     schedule: &Schedule,
     tools: &Tools,
     last: Option<i64>,
@@ -153,6 +155,7 @@ async fn wait_for(
             biased;
             () = stop.cancelled() => return false,
             () = &mut sleep => return true,
+            () = state.hurried() => return true,
             changed = plan.changed() => {
                 if changed.is_err() {
                     return false;

@@ -11,16 +11,13 @@ pub(crate) enum FileKind {
     Block,
 }
 
-/// The version of all formats that this code writes, and the only one it reads.
-pub(crate) const FORMAT_VERSION: u32 = 1;
-
 /// Bytes that a header takes.
 pub(crate) const HEADER_LEN: usize = 16;
 
 /// What a header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Header {
-    /// A file of this kind and version.
+    /// A file of this kind, in a version that this code reads.
     Known,
     /// Another version's file; it must not be touched.
     OtherVersion(u32),
@@ -34,7 +31,7 @@ impl FileKind {
         let mut header = [0; HEADER_LEN];
         header[..7].copy_from_slice(b"headwtr");
         header[7] = self.code();
-        header[8..12].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+        header[8..12].copy_from_slice(&self.version().to_le_bytes());
         let crc = crc32c::crc32c(&header[..12]);
         header[12..].copy_from_slice(&crc.to_le_bytes());
         header
@@ -51,10 +48,18 @@ impl FileKind {
         let version = u32::from_le_bytes(version);
         if crc32c::crc32c(front) != crc || &front[..7] != b"headwtr" || front[7] != self.code() {
             Header::Damaged
-        } else if version == FORMAT_VERSION {
+        } else if (1..=self.version()).contains(&version) {
             Header::Known
         } else {
             Header::OtherVersion(version)
+        }
+    }
+
+    /// The version that this code writes. What older ones wrote reads the same: each only adds.
+    fn version(self) -> u32 {
+        match self {
+            Self::Wal => 1,
+            Self::Block => 2,
         }
     }
 

@@ -108,20 +108,17 @@ impl Shared {
             (checkpoint, taken, windows, Snapshot::of(&head, rest))
         };
         let mut fresh = Vec::new();
-        for set in windows.iter().filter(|set| !set.is_empty()) {
-            let spec = BlockSpec {
-                number: maintenance.next_block,
-                made_for: BlockUse::Fresh,
-                checkpoint,
-                parents: Vec::new(),
-            };
-            if let Some(block) = self.write(BLOCK_STEM, set, spec, |_| Vec::new())? {
-                fresh.push(Arc::new(block));
-                maintenance.next_block += 1;
+        let written = self
+            .write_fresh(maintenance, checkpoint, &windows, &mut fresh)
+            .and_then(|()| self.write_checkpoint(&self.dir, checkpoint, &rest));
+        drop(windows);
+        match written {
+            Ok(bytes) => maintenance.checkpoint_bytes = bytes,
+            Err(error) => {
+                self.take_back(checkpoint, &fresh);
+                return Err(error);
             }
         }
-        drop(windows);
-        maintenance.checkpoint_bytes = self.write_checkpoint(&self.dir, checkpoint, &rest)?;
 
         // From here on the log up to the checkpoint is not needed any more.
         let flushed = fresh.len() as u64;
@@ -139,6 +136,46 @@ impl Shared {
         self.remove_before(WAL_STEM, checkpoint);
         self.remove_before(CHECKPOINT_STEM, checkpoint);
         Ok(flushed)
+    }
+
+    /// Writes a block for each of the sets that has samples.
+    fn write_fresh(
+        &self,
+        maintenance: &mut Maintenance,
+        checkpoint: u64,
+        windows: &[Set],
+        fresh: &mut Vec<Arc<Block>>,
+    ) -> Result<()> {
+        for set in windows.iter().filter(|set| !set.is_empty()) {
+            let spec = BlockSpec {
+                number: maintenance.next_block,
+                made_for: BlockUse::Fresh,
+                checkpoint,
+                parents: Vec::new(),
+            };
+            if let Some(block) = self.write(BLOCK_STEM, set, spec, |_| Vec::new())? {
+                fresh.push(Arc::new(block));
+                maintenance.next_block += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what a flush wrote before it failed: the next attempt writes all of it again,
+    /// and a full disk must not become fuller with every attempt.
+    fn take_back(&self, checkpoint: u64, fresh: &[Arc<Block>]) {
+        // The checkpoint may have its name although that is not known to be durable. With it,
+        // the samples of the blocks count as out of the log: it has to be gone before they are.
+        let path = self.dir.join(file_name(CHECKPOINT_STEM, checkpoint));
+        let is_gone = match self.disk.remove(&path) {
+            Ok(()) => self.disk.sync_dir(&self.dir).is_ok(),
+            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+        };
+        if is_gone {
+            for block in fresh {
+                let _ = self.disk.remove(block.path());
+            }
+        }
     }
 
     fn write_checkpoint(&self, dir: &Path, checkpoint: u64, rest: &Snapshot) -> Result<u64> {
@@ -182,10 +219,14 @@ impl Shared {
             return Ok(None);
         }
         self.publish(&self.dir, &temporary, &path)?;
-        match Block::open(&*self.disk, &path).map_err(StoreError::io("open", &path))? {
-            Opened::Block(block) => Ok(Some(block)),
+        self.open_written(&path).map(Some)
+    }
+
+    fn open_written(&self, path: &Path) -> Result<Block> {
+        match Block::open(&*self.disk, path).map_err(StoreError::io("open", path))? {
+            Opened::Block(block) => Ok(block),
             Opened::OtherVersion(_) | Opened::Damaged(_) => Err(StoreError::corrupt(
-                &path,
+                path,
                 "it was just written but cannot be read",
             )),
         }
@@ -223,6 +264,7 @@ impl Shared {
         let name = file_name(BLOCK_STEM, spec.number);
         let (temporary, path) = (self.dir.join(name.clone() + TEMPORARY), self.dir.join(name));
         write_block(&*self.disk, &temporary, &set, spec, |_| Vec::new())?;
+        let unread = set.warnings().into_iter().next();
         if group.iter().any(|block| block.is_damaged()) {
             // Leave damaged blocks as they are: somebody may know how to mend them.
             let _ = self.disk.remove(&temporary);
@@ -234,17 +276,19 @@ impl Shared {
             }
             return Ok(true);
         }
+        if let Some(unread) = unread {
+            // What could not be read this time may be read the next.
+            let _ = self.disk.remove(&temporary);
+            return Err(StoreError::Io {
+                action: "merge into",
+                path,
+                source: std::io::Error::other(unread),
+            });
+        }
         drop(set);
         self.publish(&self.dir, &temporary, &path)?;
         maintenance.next_block += 1;
-        let Opened::Block(merged) =
-            Block::open(&*self.disk, &path).map_err(StoreError::io("open", &path))?
-        else {
-            return Err(StoreError::corrupt(
-                &path,
-                "it was just written but cannot be read",
-            ));
-        };
+        let merged = self.open_written(&path)?;
         let is_parent = |block: &Arc<Block>| group.iter().any(|parent| Arc::ptr_eq(parent, block));
         let mut left: Vec<_> = blocks.iter().filter(|b| !is_parent(b)).cloned().collect();
         left.push(Arc::new(merged));

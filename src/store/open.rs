@@ -3,7 +3,7 @@
 
 use crate::block::{Block, BlockUse, Opened, SectionKind, TrackEntry};
 use crate::codec::{Kernel, MAX_CHUNK_SAMPLES, decode_values};
-use crate::disk::{Disk, Entry, Locking, read_all};
+use crate::disk::{Disk, Entry, Lock, Locking, read_all};
 use crate::error::{Result, StoreError};
 use crate::format::{HEADER_LEN, Header, file_name, file_number};
 use crate::head::{Head, Track, Verdict};
@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-const LOCK_FILE: &str = "lock";
+pub(crate) const LOCK_FILE: &str = "lock";
 
 pub(crate) fn open(
     disk: Arc<dyn Disk>,
@@ -32,24 +32,7 @@ pub(crate) fn open(
     } else {
         disk.create_dir(dir)
             .map_err(StoreError::io("create", dir))?;
-        let path = dir.join(LOCK_FILE);
-        let holder = format!("process {}", std::process::id());
-        match disk
-            .lock(&path, &holder)
-            .map_err(StoreError::io("lock", &path))?
-        {
-            Locking::Held(lock) => Some(lock),
-            Locking::Taken(holder) => {
-                return Err(StoreError::Locked {
-                    dir: dir.to_owned(),
-                    holder: if holder.is_empty() {
-                        "another process".to_owned()
-                    } else {
-                        holder
-                    },
-                });
-            }
-        }
+        Some(self::lock(&*disk, dir)?)
     };
     let mut opening = Opening {
         disk: &*disk,
@@ -137,6 +120,30 @@ pub(crate) fn open(
         shared.close();
     }
     Ok(shared)
+}
+
+/// Takes the lock of a store's directory.
+pub(crate) fn lock(disk: &dyn Disk, dir: &Path) -> Result<Box<dyn Lock>> {
+    let path = dir.join(LOCK_FILE);
+    let holder = format!("process {}", std::process::id());
+    let locking = disk.lock(&path, &holder);
+    match locking.map_err(StoreError::io("lock", &path))? {
+        Locking::Held(lock) => Ok(lock),
+        Locking::Taken(holder) => Err(StoreError::Locked {
+            dir: dir.to_owned(),
+            holder: if holder.is_empty() {
+                "another process".to_owned()
+            } else {
+                holder
+            },
+        }),
+    }
+}
+
+/// Whether a file of this name is one of a store's own.
+pub(crate) fn is_of_store(name: &str) -> bool {
+    let stems = [BLOCK_STEM, CHECKPOINT_STEM, crate::wal::WAL_STEM];
+    name == LOCK_FILE || stems.iter().any(|stem| file_number(stem, name).is_some())
 }
 
 fn numbers(entries: &[Entry], stem: &str) -> Vec<u64> {
@@ -436,16 +443,15 @@ fn whole_track(entry: &TrackEntry, file: &[u8]) -> Option<(Track, f64)> {
         expected += *len as usize;
     }
     track.chunks.reserve_exact(entry.lens.len());
-    let mut at = usize::try_from(entry.offset).ok()?;
     let mut values = [0.0; MAX_CHUNK_SAMPLES];
     let mut last = None;
-    for len in &entry.lens {
-        let chunk = file.get(at..at.checked_add(*len as usize)?)?;
+    for range in entry.chunks() {
+        let (from, to) = (range.start.try_into().ok()?, range.end.try_into().ok()?);
+        let chunk: &[u8] = file.get::<std::ops::Range<usize>>(from..to)?;
         let info = decode_values(Kernel::best(), chunk, &mut values).ok()?;
         expected = expected.checked_sub(info.len)?;
         last = values.get(info.len - 1).copied();
         track.chunks.push(chunk.into());
-        at += *len as usize;
     }
     (expected == 0).then_some(track).zip(last)
 }

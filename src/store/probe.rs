@@ -79,10 +79,16 @@ pub fn read_block(bytes: &[u8]) -> usize {
     samples
 }
 
-/// Encodes up to [`CHUNK`] values as they stand in blocks.
+/// Encodes up to [`CHUNK`] values as they stand in fresh blocks.
 #[must_use]
 pub fn encode(values: &[f64]) -> Vec<u8> {
     encode_values(values, Effort::Thorough)
+}
+
+/// Encodes up to [`CHUNK`] values as they stand in compacted blocks.
+#[must_use]
+pub fn encode_densely(values: &[f64]) -> Vec<u8> {
+    encode_values(values, Effort::Dense)
 }
 
 /// Encodes up to [`CHUNK`] values as they stand in memory.

@@ -1,4 +1,4 @@
-use crate::disk::Disk;
+use crate::disk::{Disk, Lock};
 use crate::error::Result;
 use crate::health::{Health, Statistics};
 use crate::maintain::Maintained;
@@ -53,6 +53,30 @@ impl Store {
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
         open::open(disk, dir, options, clock, true).map(Self::new)
+    }
+
+    /// Whether the files of a store stand in `dir`.
+    #[must_use]
+    pub fn is_store(disk: &dyn Disk, dir: &Path) -> bool {
+        let entries = disk.list(dir).unwrap_or_default();
+        entries.iter().any(|entry| open::is_of_store(&entry.name))
+    }
+
+    /// Who has the store in `dir` open for writing, in the holder's own words. Nothing on disk
+    /// is changed.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn used_by(disk: &dyn Disk, dir: &Path) -> std::io::Result<Option<String>> {
+        disk.lock_holder(&dir.join(open::LOCK_FILE))
+    }
+
+    /// Keeps everybody from opening the store in `dir` for writing as long as the answer lives.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Locked`] when somebody has it, and [`crate::StoreError::Io`].
+    pub fn lock(disk: &dyn Disk, dir: &Path) -> Result<Box<dyn Lock>> {
+        open::lock(disk, dir)
     }
 
     fn new(shared: Shared) -> Self {

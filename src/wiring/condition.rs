@@ -1,24 +1,36 @@
-use super::Running;
+use super::data_dir::DataDir;
+use super::running::Running;
+use super::stored::forgotten;
 use engine::embedded::Condition;
 use engine::{Health, HealthStatus};
-use scrape::TargetState;
+use scrape::{Clock, TargetState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How many targets a message lists before it only counts them.
 const LISTED: usize = 3;
 
-/// How long a diagnosis waits for targets that were never asked.
-const FIRST_SCRAPE: Duration = Duration::from_secs(3);
+/// How long a diagnosis waits for targets to be asked.
+const FRESH_SCRAPE: Duration = Duration::from_secs(3);
+/// What a target said so long ago says nothing of how it is now, in milliseconds.
+const LATELY_MS: u64 = 60_000;
+/// A failure so long ago may be over, in milliseconds. Whoever asks over and over asks the
+/// target no more often.
+const AT_ONCE_MS: u64 = 1_000;
 
 /// Tells a person how the targets and the store of a data source are.
-pub(super) struct Living(pub(super) Arc<Running>);
+pub(super) struct Living {
+    pub(super) running: Arc<Running>,
+    pub(super) clock: Arc<dyn Clock>,
+    /// Where the folders of all data sources lie, to tell which nobody needs.
+    pub(super) others: Option<DataDir>,
+}
 
 impl Condition for Living {
     fn health(&self) -> Health {
         let status = self.settled_status();
-        let stored = self.0.store.health();
-        let sizes = self.0.store.statistics();
+        let stored = self.running.store.health();
+        let sizes = self.running.store.statistics();
         let targets = &status.targets;
         let up = targets
             .iter()
@@ -59,10 +71,14 @@ impl Condition for Living {
                 "diskBytes",
                 (sizes.block_bytes + sizes.wal_bytes).to_string(),
             ),
-            ("dataDir", self.0.store.dir().display().to_string()),
+            ("dataDir", self.running.store.dir().display().to_string()),
         ];
         if !damage.is_empty() {
             details.push(("damage", damage.join("; ")));
+        }
+        let others = self.others.as_ref();
+        if let Some(forgotten) = others.and_then(|dir| forgotten(dir, self.clock.now())) {
+            details.push(("forgottenData", forgotten));
         }
         let is_ok = complaints.is_empty() && !targets.is_empty();
         let message = match (targets.as_slice(), is_ok) {
@@ -94,16 +110,34 @@ impl Condition for Living {
 }
 
 impl Living {
-    /// How the targets are, once each has been asked: a new one is within its first second.
+    /// How the targets are, once each has been asked lately: a new one is within its first
+    /// second, and one that failed or was asked long ago is asked now, because whoever wants to
+    /// know has perhaps just mended it.
     fn settled_status(&self) -> scrape::Status {
         let asked = Instant::now();
+        let now = self.clock.now();
+        let is_stale = |target: &TargetState| {
+            target.last_scrape.is_some_and(|last| {
+                let age = now.abs_diff(last);
+                let failed = target.error.is_some() || target.store_error.is_some();
+                age > LATELY_MS || (failed && age > AT_ONCE_MS)
+            })
+        };
+        let before = self.running.scraper.status().targets;
+        self.running.scraper.hurry(is_stale);
+        let is_settled = |target: &TargetState| {
+            let waits_for_secret = matches!(target.error, Some(scrape::Error::SecretUnknown(_)));
+            let was = |before: &&TargetState| {
+                before.url == target.url && before.labels == target.labels && is_stale(before)
+            };
+            let hurried = before.iter().find(was);
+            waits_for_secret
+                || target.last_scrape.is_some()
+                    && hurried.is_none_or(|before| before.last_scrape != target.last_scrape)
+        };
         loop {
-            let status = self.0.scraper.status();
-            let is_settled = status
-                .targets
-                .iter()
-                .all(|target| target.last_scrape.is_some());
-            if is_settled || asked.elapsed() > FIRST_SCRAPE {
+            let status = self.running.scraper.status();
+            if status.targets.iter().all(is_settled) || asked.elapsed() > FRESH_SCRAPE {
                 return status;
             }
             std::thread::sleep(Duration::from_millis(50));

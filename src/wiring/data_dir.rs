@@ -33,6 +33,11 @@ impl DataDir {
         Self(beside_plugins.unwrap_or_else(|| working_dir.join("data").join(FOLDER)))
     }
 
+    /// The folder that a person names.
+    pub(crate) fn named(dir: &Path) -> Self {
+        Self(dir.to_owned())
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }

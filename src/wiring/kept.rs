@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const FILE: &str = "data-source.json";
 const VERSION: u32 = 1;
@@ -28,7 +28,7 @@ pub(super) struct KeptSettings {
     pub(super) json: Map<String, Value>,
     pub(super) secret_names: Vec<String>,
     pub(super) updated_ms: i64,
-    asked_ms: i64,
+    pub(super) asked_ms: i64,
 }
 
 impl KeptSettings {
@@ -73,6 +73,16 @@ impl KeptSettings {
         fs::rename(temporary, path)
     }
 
+    /// Where the settings of the data source stand whose folder this is.
+    pub(super) fn path_in(dir: &Path) -> PathBuf {
+        dir.join(FILE)
+    }
+
+    /// The settings that stand in a data source's folder.
+    pub(super) fn of(dir: &Path) -> io::Result<Self> {
+        Self::read(&Self::path_in(dir))
+    }
+
     fn read(path: &Path) -> io::Result<Self> {
         let kept: Self = serde_json::from_slice(&fs::read(path)?)?;
         if kept.version != VERSION {
@@ -85,7 +95,7 @@ impl KeptSettings {
 
 /// Notes that Grafana still asks for the data source in `dir`.
 pub(super) fn note_asked(dir: &Path, now_ms: i64) -> io::Result<()> {
-    let mut kept = KeptSettings::read(&dir.join(FILE))?;
+    let mut kept = KeptSettings::of(dir)?;
     kept.asked_ms = now_ms;
     kept.write(dir)
 }
@@ -185,7 +195,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         kept().write(dir.path()).unwrap();
         note_asked(dir.path(), 9_000).unwrap();
-        let noted = KeptSettings::read(&dir.path().join(FILE)).unwrap();
+        let noted = KeptSettings::of(dir.path()).unwrap();
         assert!(!noted.is_forgotten(9_000 + FORGOTTEN_AFTER_DAYS * DAY_MS));
     }
 }

@@ -9,6 +9,7 @@ mod kept;
 mod own_metrics;
 mod person;
 mod running;
+mod stored;
 mod wanted;
 
 pub(crate) use data_dir::DataDir;
@@ -85,8 +86,8 @@ impl Embedded {
                     org,
                     uid,
                     "data source {name:?} was not asked for {} days: its app is no longer \
-                     scraped, its data stays in {}. If the data source was deleted, the folder \
-                     may be removed",
+                     scraped, its data stays in {}. If the data source was deleted, \
+                     `gpx_headwater data list` and `data remove` take care of it",
                     kept::FORGOTTEN_AFTER_DAYS,
                     dir.of(&id).display(),
                 );
@@ -120,7 +121,11 @@ impl Embedded {
         let running = Arc::clone(&source.running);
         Ok(Arc::new(EmbeddedEngine::new(
             Arc::new(running.store.clone()),
-            Arc::new(Living(running)),
+            Arc::new(Living {
+                running,
+                clock: Arc::clone(&self.foundation.clock),
+                others: Some(self.foundation.dir.clone()),
+            }),
             query_settings,
         )))
     }

@@ -1,6 +1,8 @@
 use super::condition::Living;
+use super::data_dir::DataDir;
 use super::own_metrics::OwnMetrics;
 use super::running::{Begin, Running};
+use super::stored;
 use api::TsdbStatistics;
 use cli::{CannotOpen, Opening, Place, Task};
 use engine::Engine;
@@ -24,6 +26,14 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) struct PersonsMachine {
     /// What time it is.
     pub(crate) clock: Arc<dyn Clock>,
+    /// Where the plugin keeps its data, as far as a person's shell lets that be seen.
+    pub(crate) plugin_data: DataDir,
+}
+
+impl PersonsMachine {
+    fn data_dir(&self, named: Option<&Path>) -> DataDir {
+        named.map_or_else(|| self.plugin_data.clone(), DataDir::named)
+    }
 }
 
 impl cli::Machine for PersonsMachine {
@@ -87,7 +97,11 @@ impl cli::Machine for PersonsMachine {
             .collect();
         let engine: Arc<dyn Engine> = Arc::new(EmbeddedEngine::new(
             Arc::new(store.clone()),
-            Arc::new(Living(Arc::clone(&running))),
+            Arc::new(Living {
+                running: Arc::clone(&running),
+                clock: Arc::clone(&self.clock),
+                others: None,
+            }),
             EmbeddedSettings::default(),
         ));
         let metrics =
@@ -125,6 +139,14 @@ impl cli::Machine for PersonsMachine {
             Arc::new(AtRest(store)),
             EmbeddedSettings::default(),
         )))
+    }
+
+    fn stored(&self, dir: Option<&Path>) -> Result<cli::Stored, CannotOpen> {
+        stored::stored(&self.data_dir(dir))
+    }
+
+    fn remove_stored(&self, dir: Option<&Path>, name: &str) -> Result<(), CannotOpen> {
+        stored::remove(&self.data_dir(dir), name)
     }
 }
 

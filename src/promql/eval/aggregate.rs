@@ -91,21 +91,28 @@ impl Evaluator<'_> {
             reservation: Some(reservation),
         };
         let units = units(op, &groups.rows);
+        let parts = units.iter().filter(|unit| !unit.whole).count();
+        let _held = self.budget.reserve(ACCUMULATED * parts, steps)?;
         let next = AtomicUsize::new(0);
         let workers = self.workers(rows.cost()).min(units.len());
-        let work = |_worker: usize| -> Result<Vec<(usize, Accumulator)>> {
+        let work = |_worker: usize| -> Result<Vec<(usize, Outcome)>> {
             let mut done = Vec::new();
             let mut scratch = Scratch::default();
-            let _held = self.budget.reserve(3, steps)?;
+            let _held = self.budget.reserve(1 + ACCUMULATED, steps)?;
             let mut values = vec![ABSENT; steps];
             let mut histograms = Vec::new();
             loop {
-                let unit = next.fetch_add(1, Ordering::Relaxed);
-                let Some(unit_rows) = units.get(unit).map(|(_, rows)| *rows) else {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                let Some(unit) = units.get(at) else {
                     break;
                 };
+                // A quantile needs all values of its group at once.
+                let _collected = match op {
+                    AggregateOp::Quantile => Some(self.budget.reserve(unit.rows.len(), steps)?),
+                    _ => None,
+                };
                 let mut accumulator = Accumulator::new(op, steps);
-                for row in unit_rows {
+                for row in unit.rows {
                     self.interrupt.check()?;
                     if rows.read(*row, &mut scratch, &mut values, &mut histograms)? {
                         accumulator.add(&values);
@@ -116,48 +123,48 @@ impl Evaluator<'_> {
                         }
                     }
                 }
-                done.push((unit, accumulator));
+                let outcome = if unit.whole {
+                    Outcome::Whole(self.finish(op, accumulator, parameter, span))
+                } else {
+                    Outcome::Part(accumulator)
+                };
+                done.push((at, outcome));
             }
             self.count_samples(&mut scratch);
             Ok(done)
         };
-        let mut finished: Vec<Option<Accumulator>> = units.iter().map(|_| None).collect();
+        let mut outcomes: Vec<Option<Outcome>> = units.iter().map(|_| None).collect();
         for part in in_parallel((0..workers.max(1)).collect(), work) {
-            for (unit, accumulator) in part? {
-                finished[unit] = Some(accumulator);
+            for (unit, outcome) in part? {
+                outcomes[unit] = Some(outcome);
             }
         }
-        let mut results: Vec<Option<Accumulator>> = (0..count).map(|_| None).collect();
-        for ((group, _), accumulator) in units.iter().zip(finished) {
-            let Some(accumulator) = accumulator else {
+        let mut outcomes = units.iter().zip(outcomes).peekable();
+        while let Some((unit, outcome)) = outcomes.next() {
+            let finished = match outcome {
+                None => None,
+                Some(Outcome::Whole(finished)) => finished,
+                Some(Outcome::Part(mut accumulator)) => {
+                    while let Some((_, outcome)) =
+                        outcomes.next_if(|(next, _)| next.group == unit.group)
+                    {
+                        if let Some(Outcome::Part(more)) = outcome {
+                            accumulator.merge(more);
+                        }
+                    }
+                    self.finish(op, accumulator, parameter, span)
+                }
+            };
+            let Some(finished) = finished else {
                 continue;
             };
-            match &mut results[*group] {
-                Some(known) => known.merge(accumulator),
-                empty => *empty = Some(accumulator),
-            }
-        }
-        for (head, accumulator) in groups.heads.into_iter().zip(results) {
-            let Some(accumulator) = accumulator else {
-                continue;
-            };
-            let row = vector.heads.len();
-            let start = vector.cells.len();
-            vector.cells.resize(start + steps, ABSENT);
-            let any = self.finish(
-                op,
-                accumulator,
-                parameter,
-                &mut vector.cells[start..],
-                row * steps,
-                &mut vector.histograms,
-                span,
-            );
-            if any {
-                vector.heads.push(head);
-            } else {
-                vector.cells.truncate(start);
-            }
+            let offset = vector.heads.len() * steps;
+            vector.heads.push(groups.heads[unit.group].clone());
+            vector.cells.extend_from_slice(&finished.cells);
+            let histograms = finished.histograms.into_iter();
+            vector
+                .histograms
+                .extend(histograms.map(|(step, histogram)| (offset + step, histogram)));
         }
         Ok(vector)
     }
@@ -196,17 +203,18 @@ impl Evaluator<'_> {
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
+    /// The results of a group at all steps; `None` where there are none.
     fn finish(
         &self,
         op: AggregateOp,
         accumulator: Accumulator,
         parameter: &Scalars,
-        out: &mut [f64],
-        offset: usize,
-        histograms: &mut Histograms,
         span: Span,
-    ) -> bool {
+    ) -> Option<Finished> {
+        let mut finished = Finished {
+            cells: vec![ABSENT; accumulator.count.len()],
+            histograms: Histograms::new(),
+        };
         let mut any = false;
         for (step, total) in &accumulator.histograms {
             if accumulator.count[*step] > 0.0 {
@@ -217,12 +225,12 @@ impl Evaluator<'_> {
                 self.notices.reset_collision("aggregation", span);
             }
             if let Some(result) = total.result(op == AggregateOp::Avg) {
-                histograms.insert(offset + step, Arc::new(result));
+                finished.histograms.insert(*step, Arc::new(result));
                 any = true;
             }
         }
         let mut collected = accumulator.collected;
-        for (step, cell) in out.iter_mut().enumerate() {
+        for (step, cell) in finished.cells.iter_mut().enumerate() {
             let count = accumulator.count[step];
             if count == 0.0 || accumulator.histograms.contains_key(&step) {
                 continue;
@@ -240,7 +248,7 @@ impl Evaluator<'_> {
                 _ => value,
             };
         }
-        any
+        any.then_some(finished)
     }
 
     /// `count_values`: a series per group and value.
@@ -330,8 +338,30 @@ impl Evaluator<'_> {
 /// keeps several threads busy. The cut does not depend on the threads, and neither does the sum.
 const UNIT: usize = 512;
 
+/// Columns of numbers that an accumulator holds.
+const ACCUMULATED: usize = 3;
+
 /// What a worker takes at a time: rows of one group.
-fn units(op: AggregateOp, groups: &[Vec<usize>]) -> Vec<(usize, &[usize])> {
+struct Unit<'a> {
+    group: usize,
+    rows: &'a [usize],
+    /// These are all rows of the group.
+    whole: bool,
+}
+
+/// What a worker makes of a unit.
+enum Outcome {
+    Whole(Option<Finished>),
+    Part(Accumulator),
+}
+
+/// The results of one group, histograms by step.
+struct Finished {
+    cells: Vec<f64>,
+    histograms: Histograms,
+}
+
+fn units(op: AggregateOp, groups: &[Vec<usize>]) -> Vec<Unit<'_>> {
     let divisible = matches!(
         op,
         AggregateOp::Sum
@@ -342,11 +372,9 @@ fn units(op: AggregateOp, groups: &[Vec<usize>]) -> Vec<(usize, &[usize])> {
     );
     let mut units = Vec::new();
     for (group, rows) in groups.iter().enumerate() {
-        if divisible {
-            units.extend(rows.chunks(UNIT).map(|part| (group, part)));
-        } else {
-            units.push((group, &rows[..]));
-        }
+        let size = if divisible { UNIT } else { rows.len().max(1) };
+        let whole = rows.len() <= size;
+        units.extend(rows.chunks(size).map(|rows| Unit { group, rows, whole }));
     }
     units
 }

@@ -3,7 +3,7 @@
 
 use super::Evaluator;
 use super::aggregate::without_metadata;
-use super::vector::{ABSENT, Head, Histograms, Vector, is_present};
+use super::vector::{ABSENT, Budget, Head, Histograms, Vector, is_present};
 use crate::arithmetic::{compares, computes};
 use crate::error::{Error, Result};
 use crate::native::{self, MixedSchemas};
@@ -51,28 +51,37 @@ impl Signatures {
 
 /// A result in the making: rows found again by their labels, and by whether their name is to go,
 /// for in the end these will be series of different labels.
-struct Output {
+///
+/// Every row is accounted for when it is made: a series may get one for each of its partners.
+struct Output<'a> {
     vector: Vector,
     places: HashMap<(Labels, bool), usize>,
+    budget: &'a Arc<Budget>,
 }
 
-impl Output {
-    fn new(steps: usize) -> Self {
+impl<'a> Output<'a> {
+    fn new(steps: usize, budget: &'a Arc<Budget>) -> Self {
         Self {
             vector: Vector::empty(steps),
             places: HashMap::new(),
+            budget,
         }
     }
 
-    fn row(&mut self, head: Head) -> usize {
+    fn row(&mut self, head: Head) -> Result<usize> {
         let steps = self.vector.steps;
         let next = self.vector.heads.len();
         match self.places.entry((head.labels.clone(), head.drop_name)) {
-            std::collections::hash_map::Entry::Occupied(known) => *known.get(),
+            std::collections::hash_map::Entry::Occupied(known) => Ok(*known.get()),
             std::collections::hash_map::Entry::Vacant(new) => {
+                let room = self.budget.reserve(1, steps)?;
+                match &mut self.vector.reservation {
+                    Some(held) => held.absorb(room),
+                    none => *none = Some(room),
+                }
                 self.vector.heads.push(head);
                 self.vector.cells.resize((next + 1) * steps, ABSENT);
-                *new.insert(next)
+                Ok(*new.insert(next))
             }
         }
     }
@@ -103,6 +112,7 @@ impl Output {
             return self.vector;
         }
         let mut out = Vector::empty(steps);
+        out.reservation = self.vector.reservation.take();
         let mut histograms = Histograms::new();
         for (row, head) in self.vector.heads.drain(..).enumerate() {
             if !filled[row] {
@@ -162,26 +172,26 @@ impl Evaluator<'_> {
                 mask[step] = true;
             }
         }
-        let rows = left.len() + if op == BinaryOp::Or { right.len() } else { 0 };
-        let reservation = self.budget.reserve(rows, steps)?;
-        let mut output = Output::new(steps);
+        let mut output = Output::new(steps, &self.budget);
         let mut take = |vector: &Vector, row: usize, signature: Option<(usize, bool)>| {
             let keep = |step: usize| match signature {
                 None => true,
                 Some((signature, wanted)) => mask[signature * steps + step] == wanted,
             };
+            let floats = vector.row(row).iter().enumerate();
+            let floats = floats
+                .filter(|(_, value)| is_present(**value))
+                .map(|(step, value)| (step, Cell::Float(*value)));
+            let histograms = vector
+                .row_histograms(row)
+                .map(|(step, histogram)| (step, Cell::Histogram(Arc::clone(histogram))));
             let mut to = None;
-            for (step, value) in vector.row(row).iter().enumerate() {
-                if is_present(*value) && keep(step) {
-                    let to = *to.get_or_insert_with(|| output.row(vector.heads[row].clone()));
-                    output.put(to, step, Cell::Float(*value))?;
-                }
-            }
-            for (step, histogram) in vector.row_histograms(row) {
-                if keep(step) {
-                    let to = *to.get_or_insert_with(|| output.row(vector.heads[row].clone()));
-                    output.put(to, step, Cell::Histogram(Arc::clone(histogram)))?;
-                }
+            for (step, cell) in floats.chain(histograms).filter(|(step, _)| keep(*step)) {
+                let to = match to {
+                    Some(to) => to,
+                    None => *to.insert(output.row(vector.heads[row].clone())?),
+                };
+                output.put(to, step, cell)?;
             }
             Ok::<(), Error>(())
         };
@@ -199,9 +209,7 @@ impl Evaluator<'_> {
                 take(right, row, Some((*signature, false)))?;
             }
         }
-        let mut vector = output.finish();
-        vector.reservation = Some(reservation);
-        Ok(vector)
+        Ok(output.finish())
     }
 
     /// Arithmetic and comparisons.
@@ -405,19 +413,14 @@ impl<'a> Pairing<'a> {
 
     fn run(self) -> Result<Vector> {
         self.check_one_side()?;
-        let reservation = self
-            .evaluator
-            .budget
-            .reserve(self.many.len().max(1), self.steps)?;
         let (fill_one, fill_many) = self.fills();
-        let mut output = Output::new(self.steps);
+        let mut output = Output::new(self.steps, &self.evaluator.budget);
         // Which steps of a signature have a result already, where several series could give one.
         let mut matched: HashMap<(usize, Labels), Vec<bool>> = HashMap::new();
         let mut covered: HashMap<usize, Vec<bool>> = HashMap::new();
         for (row, signature) in self.many_signatures.iter().enumerate() {
-            self.evaluator.interrupt.check()?;
-            let partners = &self.partners[*signature];
-            for partner in partners {
+            for partner in &self.partners[*signature] {
+                self.evaluator.interrupt.check()?;
                 self.pair(
                     row,
                     Some(*partner),
@@ -443,9 +446,7 @@ impl<'a> Pairing<'a> {
                 self.fill_many(row, *signature, value, &mut output, &covered)?;
             }
         }
-        let mut vector = output.finish();
-        vector.reservation = Some(reservation);
-        Ok(vector)
+        Ok(output.finish())
     }
 
     /// On the side with one series per group no two may meet at a step, unless the other side
@@ -518,10 +519,18 @@ impl<'a> Pairing<'a> {
         row: usize,
         partner: Option<usize>,
         signature: usize,
-        output: &mut Output,
+        output: &mut Output<'_>,
         matched: &mut HashMap<(usize, Labels), Vec<bool>>,
         covered: &mut HashMap<usize, Vec<bool>>,
     ) -> Result<()> {
+        // Of many partners, such as the infos of a target that was deployed anew each day, most
+        // are gone or not there yet; they must not cost a row each.
+        if let Some(partner) = partner
+            && self.partners[signature].len() > 1
+            && !self.meet(row, partner)
+        {
+            return Ok(());
+        }
         let head = self.head(row, partner, signature);
         let grouped = self.matching.group.is_some();
         // Without a group, all series of a signature compete; with one, those whose results
@@ -551,7 +560,7 @@ impl<'a> Pairing<'a> {
         });
         let (fill_one, _) = self.fills();
         let drop_labels = head.labels.clone();
-        let to = output.row(head);
+        let to = output.row(head)?;
         // The common case has numbers only, and nobody to compete with.
         let plain = self.many.histograms.is_empty() && self.one.histograms.is_empty();
         if let (true, None, None, Some(partner)) = (plain, &seen, &coverage, partner)
@@ -613,8 +622,19 @@ impl<'a> Pairing<'a> {
         Ok(())
     }
 
+    /// Whether there is a step at which both have a sample.
+    fn meet(&self, row: usize, partner: usize) -> bool {
+        if self.many.histograms.is_empty() && self.one.histograms.is_empty() {
+            let cells = self.many.row(row).iter().zip(self.one.row(partner));
+            return cells
+                .into_iter()
+                .any(|(a, b)| is_present(*a) && is_present(*b));
+        }
+        (0..self.steps).any(|step| self.many.present(row, step) && self.one.present(partner, step))
+    }
+
     /// Combines two columns of numbers at once; `false` where the result's row is in use.
-    fn fast_pair(&self, row: usize, partner: usize, to: usize, output: &mut Output) -> bool {
+    fn fast_pair(&self, row: usize, partner: usize, to: usize, output: &mut Output<'_>) -> bool {
         let steps = self.steps;
         let out = &mut output.vector.cells[to * steps..(to + 1) * steps];
         if out.iter().any(|cell| is_present(*cell)) {
@@ -668,7 +688,7 @@ impl<'a> Pairing<'a> {
         row: usize,
         signature: usize,
         value: f64,
-        output: &mut Output,
+        output: &mut Output<'_>,
         covered: &HashMap<usize, Vec<bool>>,
     ) -> Result<()> {
         let one = &self.one.heads[row];
@@ -677,7 +697,7 @@ impl<'a> Pairing<'a> {
             labels,
             drop_name: self.return_bool,
         };
-        let to = output.row(head);
+        let to = output.row(head)?;
         for step in 0..self.steps {
             if covered.get(&signature).is_some_and(|steps| steps[step]) {
                 continue;

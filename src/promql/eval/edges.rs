@@ -191,8 +191,9 @@ fn advance(times: &[i64], from: usize, limit: i64) -> usize {
     at + times[at..end].partition_point(|time| *time <= limit)
 }
 
-/// Windows beyond so many numbers are not kept per timeline but worked out per series.
-const CACHED_NUMBERS: usize = 16_000_000;
+/// Windows beyond so many are not kept per timeline but worked out per series; with what `rate`
+/// needs they take 40 bytes each.
+const CACHED_WINDOWS: usize = 4_000_000;
 
 /// The windows over the timelines of a set, each worked out once.
 pub(crate) struct EdgesByTimeline {
@@ -205,7 +206,7 @@ impl EdgesByTimeline {
         let timelines = set.timelines();
         // Where every series has a timeline of its own there is nothing to share.
         let shared = timelines * 2 <= set.len().max(2)
-            && timelines.saturating_mul(windows.count) <= CACHED_NUMBERS;
+            && timelines.saturating_mul(windows.count) <= CACHED_WINDOWS;
         Self {
             windows,
             known: (0..if shared { timelines } else { 0 })

@@ -166,7 +166,7 @@ impl Evaluator<'_> {
                 sources,
             } => {
                 let rows = self.rows(*inner, steps)?;
-                let heads = relabel::joined(rows.as_ref(), destination, separator, sources);
+                let heads = relabel::joined(rows.as_ref(), destination, separator, sources)?;
                 self.relabelled(rows, heads, steps.count)
             }
             Node::Binary {

@@ -144,9 +144,18 @@ impl Evaluator<'_> {
         let mut values = vec![ABSENT; steps];
         let mut histograms: Vec<(usize, Arc<Histogram>)> = Vec::new();
         let mut picked: Vec<(usize, Picked)> = Vec::new();
-        let mut reservations = vec![self.budget.reserve(1, steps)?];
+        let mut held = self.budget.reserve(1, steps)?;
+        let largest_parameter = parameters.iter().copied().fold(0.0, f64::max);
         for members in &groups.rows {
             let most = members.len();
+            // What may be picked of the group, as long as it is not known what is.
+            let possible = match op {
+                AggregateOp::LimitRatio => most,
+                _ if largest_parameter >= most as f64 => most,
+                _ => largest_parameter as usize,
+            };
+            let room = self.budget.reserve(possible, steps)?;
+            let before = picked.len();
             let mut best: Vec<Best> = (0..steps).map(|_| Best::default()).collect();
             let mut taken: Vec<usize> = vec![0; steps];
             for row in members {
@@ -205,7 +214,8 @@ impl Evaluator<'_> {
                     picked.extend(best.sorted(largest).into_iter().map(|p| (step, p)));
                 }
             }
-            reservations.push(self.budget.reserve(1, picked.len())?);
+            drop(room);
+            held.absorb(self.budget.reserve(1, picked.len() - before)?);
         }
         self.count_samples(&mut scratch);
         let mut vector = Vector::empty(steps);
@@ -224,7 +234,7 @@ impl Evaluator<'_> {
                 vector.heads.len() - 1
             });
             if vector.cells.len() < vector.heads.len() * steps {
-                reservations.push(self.budget.reserve(1, steps)?);
+                held.absorb(self.budget.reserve(1, steps)?);
                 vector.cells.resize(vector.heads.len() * steps, ABSENT);
             }
             match histogram {
@@ -234,7 +244,7 @@ impl Evaluator<'_> {
                 None => vector.cells[to * steps + step] = value,
             }
         }
-        drop(reservations);
+        drop(held);
         vector.reservation = Some(self.budget.reserve(vector.len(), steps)?);
         Ok(vector)
     }

@@ -39,12 +39,22 @@ impl Rows for RelabelledRows<'_> {
     }
 }
 
+/// Bytes that a label's value may get by `label_replace` or `label_join`: each of them can double
+/// what the one inside of it gave.
+const MAX_VALUE: usize = 1 << 20;
+
 /// Sets `destination`; a metric's name that is set is there to stay.
-fn set(head: &Head, destination: &str, value: String) -> Head {
-    Head {
+fn set(head: &Head, destination: &str, value: String) -> Result<Head> {
+    if value.len() > MAX_VALUE {
+        return Err(Error::LabelTooLong {
+            name: destination.to_owned(),
+            limit: MAX_VALUE,
+        });
+    }
+    Ok(Head {
         labels: head.labels.to_builder().set(destination, value).build(),
         drop_name: head.drop_name && destination != METRIC_NAME,
-    }
+    })
 }
 
 /// The heads of `rows` after `label_replace`.
@@ -59,12 +69,12 @@ pub(crate) fn replaced(
         pattern: pattern.to_owned(),
         reason: error.reason,
     })?;
-    Ok((0..rows.len())
+    (0..rows.len())
         .map(|row| {
             let head = rows.head(row);
             let value = head.labels.get(source).unwrap_or_default();
             match regex.captures(value) {
-                None => head,
+                None => Ok(head),
                 Some(captures) => {
                     let mut text = String::new();
                     captures.expand(replacement, &mut text);
@@ -72,7 +82,7 @@ pub(crate) fn replaced(
                 }
             }
         })
-        .collect())
+        .collect()
 }
 
 /// The heads of `rows` after `label_join`.
@@ -81,7 +91,7 @@ pub(crate) fn joined(
     destination: &str,
     separator: &str,
     sources: &[String],
-) -> Vec<Head> {
+) -> Result<Vec<Head>> {
     (0..rows.len())
         .map(|row| {
             let head = rows.head(row);
@@ -143,7 +153,7 @@ impl Evaluator<'_> {
             .collect();
         let mut out = Vector::empty(steps.count);
         let mut places: HashMap<Labels, usize> = HashMap::new();
-        let reservation = self.budget.reserve(base.len(), steps.count)?;
+        let mut reservation = self.budget.reserve(base.len(), steps.count)?;
         for (row, head) in base.heads.iter().enumerate() {
             self.interrupt.check()?;
             let name = head.labels.metric_name().unwrap_or_default();
@@ -165,6 +175,10 @@ impl Evaluator<'_> {
                 let Some(labels) = labels else {
                     continue;
                 };
+                // Infos that change give a series anew for each.
+                if places.len() >= base.len() && !places.contains_key(&labels) {
+                    reservation.absorb(self.budget.reserve(1, steps.count)?);
+                }
                 let to = *places.entry(labels).or_insert_with_key(|labels| {
                     out.heads.push(Head {
                         labels: labels.clone(),

@@ -67,6 +67,13 @@ impl Budget {
     }
 }
 
+impl Reservation {
+    /// Takes in what another reservation of the same budget holds.
+    pub(crate) fn absorb(&mut self, mut other: Self) {
+        self.amount += std::mem::take(&mut other.amount);
+    }
+}
+
 /// Room in a [`Budget`], given back when dropped.
 #[derive(Debug)]
 pub(crate) struct Reservation {
@@ -261,7 +268,8 @@ mod tests {
     #[test]
     fn a_budget_gives_back_what_is_dropped() {
         let budget = Budget::new(10);
-        let held = budget.reserve(2, 4).unwrap();
+        let mut held = budget.reserve(2, 2).unwrap();
+        held.absorb(budget.reserve(1, 4).unwrap());
         assert!(budget.reserve(1, 3).is_err());
         drop(held);
         assert!(budget.reserve(1, 10).is_ok());

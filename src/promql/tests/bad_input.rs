@@ -255,3 +255,104 @@ fn notices_point_into_the_query() {
         ["PromQL warning: quantile value should be between 0 and 1, got 1.5 (1:10)"]
     );
 }
+
+/// As [`instant`], of a query over a day of which each series of `b` has five minutes: what a
+/// target leaves behind that is deployed anew again and again.
+fn churning(query: &str, limits: &Limits) -> Result<Answer, Error> {
+    let mut memory = Memory::default();
+    for i in 0..40_i64 {
+        let name = |name: &str| {
+            let pairs = [("__name__", name.to_owned()), ("i", i.to_string())];
+            Labels::new(pairs).unwrap()
+        };
+        for minute in 0..200 {
+            memory.put(&name("a"), minute * 60_000, Point::Float(1.0), 0);
+        }
+        for minute in i * 5..i * 5 + 5 {
+            memory.put(&name("b"), minute * 60_000, Point::Float(1.0), 0);
+        }
+    }
+    let params = RangeParams {
+        start: 0,
+        end: 199 * 60_000,
+        step: 60_000,
+        lookback: 30_000,
+    };
+    evaluate_range(
+        query,
+        &parse(query).unwrap(),
+        &memory.source(),
+        params,
+        limits,
+        &Interrupt::new(),
+    )
+}
+
+#[test]
+fn rows_of_a_join_are_counted_one_by_one() {
+    let enough = Limits {
+        samples: 1_000_000,
+        ..Limits::default()
+    };
+    // Each of 40 series gets a series of its own with each of 40 partners, one after the other.
+    let query = "a * on () group_left (of) label_replace(b, \"of\", \"$1\", \"i\", \"(.*)\")";
+    let answer = churning(query, &enough).unwrap();
+    let series::QueryResult::Matrix(matrix) = answer.result else {
+        panic!("no matrix")
+    };
+    assert_eq!(matrix.len(), 1600);
+    assert!(matrix.iter().all(|series| series.values.len() == 5));
+    let few = Limits {
+        samples: 100_000,
+        ..Limits::default()
+    };
+    let error = churning(query, &few).unwrap_err();
+    assert!(matches!(error, Error::TooManySamples { .. }), "{error}");
+    // Those that never meet cost nothing.
+    let query = "a{i=\"0\"} * on () group_left (of) label_replace(b offset 1w, \"of\", \"$1\", \"i\", \"(.*)\")";
+    assert!(churning(query, &few).is_ok());
+}
+
+#[test]
+fn the_best_of_each_of_many_groups_are_counted_once() {
+    let limits = Limits {
+        samples: 20_000,
+        ..Limits::default()
+    };
+    assert!(churning("topk by (i) (1, a)", &limits).is_ok());
+    let error = churning(
+        "topk(20, a)",
+        &Limits {
+            samples: 3_000,
+            ..limits
+        },
+    )
+    .unwrap_err();
+    assert!(matches!(error, Error::TooManySamples { .. }), "{error}");
+}
+
+#[test]
+fn values_that_a_quantile_collects_are_counted() {
+    let limits = Limits {
+        samples: 5_000,
+        ..Limits::default()
+    };
+    assert!(churning("quantile by (i) (0.9, a)", &limits).is_err());
+    assert!(churning("quantile(0.9, a{i=~\"1.\"})", &limits).is_ok());
+    let error = churning("quantile(0.9, a)", &limits).unwrap_err();
+    assert!(matches!(error, Error::TooManySamples { .. }), "{error}");
+}
+
+#[test]
+fn labels_that_double_again_and_again_are_refused() {
+    let mut replaced = "a{i=\"1\"}".to_owned();
+    let mut joined = replaced.clone();
+    for _ in 0..40 {
+        replaced = format!("label_replace({replaced}, \"i\", \"$1$1\", \"i\", \"(.*)\")");
+        joined = format!("label_join({joined}, \"i\", \"\", \"i\", \"i\")");
+    }
+    for query in [replaced, joined] {
+        let error = instant(&query, &Limits::default()).unwrap_err();
+        assert!(matches!(error, Error::LabelTooLong { .. }), "{error}");
+    }
+}

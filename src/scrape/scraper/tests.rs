@@ -143,6 +143,26 @@ async fn a_target_is_scraped_again_and_again() {
 }
 
 #[tokio::test]
+async fn a_target_that_is_hurried_is_scraped_once_out_of_turn() {
+    let app = App::start(|_| page("a 1\n")).await;
+    let slow = settings(&json!({"timeInterval": "1h", "targets": [app.url()]}));
+    let bench = Bench::start(slow);
+    bench.until_scrape("the first page", has_page).await;
+    bench.scraper.hurry(|target| target.health == Health::Down);
+    bench.scraper.hurry(|target| target.health == Health::Up);
+    bench.until_scrapes(1).await;
+    let first = bench.first_target().last_scrape;
+    bench
+        .until("its report", |b| b.first_target().last_scrape.is_some())
+        .await;
+    // Nobody hurries it again: the next is an hour away.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(bench.appender.scrapes("").len(), 2);
+    assert!(first.is_some());
+    bench.scraper.stop().await;
+}
+
+#[tokio::test]
 async fn an_app_that_fails_and_recovers_is_down_and_up() {
     let broken = Arc::new(AtomicBool::new(false));
     let is_broken = Arc::clone(&broken);

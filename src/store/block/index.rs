@@ -4,6 +4,7 @@ use crate::bytes::{Malformed, Reader, put_uvarint};
 use crate::codec::CHUNK_SAMPLES;
 use series::Labels;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 /// One column of times in a block.
@@ -58,10 +59,27 @@ pub(crate) struct TrackEntry {
     pub(crate) timeline: u32,
     pub(crate) runs: Vec<(u32, u32)>,
     pub(crate) offset: u64,
+    /// Of each chunk; 0 when it is the same as the one before.
     pub(crate) lens: Vec<u32>,
 }
 
+/// Where chunks of these lengths stand, the first at `offset`.
+pub(crate) fn chunk_ranges(offset: u64, lens: &[u32]) -> impl Iterator<Item = Range<u64>> {
+    let mut last = offset..offset;
+    lens.iter().map(move |len| {
+        if *len > 0 {
+            last = last.end..last.end.saturating_add(u64::from(*len));
+        }
+        last.clone()
+    })
+}
+
 impl TrackEntry {
+    /// Where its chunks stand.
+    pub(crate) fn chunks(&self) -> impl Iterator<Item = Range<u64>> {
+        chunk_ranges(self.offset, &self.lens)
+    }
+
     pub(crate) fn put(&self, out: &mut Vec<u8>) {
         put_uvarint(out, u64::from(self.timeline));
         put_uvarint(out, self.runs.len() as u64);

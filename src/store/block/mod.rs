@@ -6,7 +6,7 @@ mod parity;
 mod writer;
 
 pub(crate) use footer::{BlockUse, Footer, SectionKind};
-pub(crate) use index::{Index, TrackEntry};
+pub(crate) use index::{Index, TrackEntry, chunk_ranges};
 pub(crate) use writer::{BlockSpec, write_block};
 
 use crate::codec::{Kernel, decode_times};

@@ -94,6 +94,10 @@ impl Writer<'_> {
         symbols.dedup();
         let by_text: HashMap<&str, u32> = symbols.iter().copied().zip(0..).collect();
 
+        let effort = match spec.made_for {
+            BlockUse::Compacted => Effort::Dense,
+            BlockUse::Fresh | BlockUse::Checkpoint => Effort::Thorough,
+        };
         let mut entries = Vec::new();
         let mut lens = Vec::new();
         let mut lists = PostingLists::new();
@@ -142,10 +146,16 @@ impl Writer<'_> {
                         track.runs.push((run.row as u32, run.len as u32));
                     }
                 }
+                let mut last = Vec::new();
                 for values in part.chunks(CHUNK_SAMPLES) {
-                    let chunk = encode_values(values, Effort::Thorough);
-                    track.lens.push(chunk.len() as u32);
-                    self.buffer.extend_from_slice(&chunk);
+                    let chunk = encode_values(values, effort);
+                    // What never changes makes the same chunk over and over.
+                    let again = chunk == last;
+                    track.lens.push(if again { 0 } else { chunk.len() as u32 });
+                    if !again {
+                        self.buffer.extend_from_slice(&chunk);
+                        last = chunk;
+                    }
                 }
                 track.put(&mut entries);
             }

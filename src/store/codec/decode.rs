@@ -1,10 +1,10 @@
 //! Chunks to numbers. Nothing in a chunk is believed before its checksum fits, and nothing
 //! beyond its bounds even then.
 
-use super::kernel::{Number, Packed, unpack};
+use super::kernel::{Number, Packed, Unary, unpack};
 use super::{
-    FLAG_IRREGULAR, FLAG_NEVER_DECREASES, FLAG_NO_NAN, FLAG_PREFIX, FLAG_UNIT, Kernel, Line,
-    MAX_EXPONENT, MAX_PACKED_WIDTH, SCALE_BITS, SCALE_INTEGER, Scale,
+    FLAG_FOLDED, FLAG_IRREGULAR, FLAG_NEVER_DECREASES, FLAG_NO_NAN, FLAG_PREFIX, FLAG_UNIT, Kernel,
+    Line, MAX_EXPONENT, MAX_PACKED_WIDTH, SCALE_BITS, SCALE_INTEGER, Scale, WIDTH_UNARY,
 };
 use crate::bytes::{Malformed, Reader};
 
@@ -82,7 +82,16 @@ fn parse(chunk: &[u8], times: bool) -> Result<(Packed<'_>, Exceptions<'_>), Malf
     let n = reader.u8()? as usize + 1;
     let flags = reader.u8()?;
     let width_byte = reader.u8()?;
-    let width = u32::from(width_byte & !FLAG_IRREGULAR);
+    let mut width = u32::from(width_byte & !FLAG_IRREGULAR);
+    let mut folded = None;
+    if width == u32::from(WIDTH_UNARY) {
+        let form = reader.u8()?;
+        folded = Some(form & FLAG_FOLDED != 0);
+        width = u32::from(form & !FLAG_FOLDED);
+        if width > MAX_PACKED_WIDTH {
+            return Err(Malformed("no such width"));
+        }
+    }
     if width > MAX_PACKED_WIDTH && width != 64 {
         return Err(Malformed("no such width"));
     }
@@ -116,8 +125,15 @@ fn parse(chunk: &[u8], times: bool) -> Result<(Packed<'_>, Exceptions<'_>), Malf
     let patch_highs = reader.take(patches * patch_bytes)?;
     let positions = reader.take(exceptions)?;
     let values = Reader::new(reader.take(exceptions * 8)?);
+    let unary = folded.map(|folded| Unary {
+        bits: reader.take_rest(),
+        folded,
+    });
     if !reader.is_empty() {
         return Err(Malformed("bytes are left over"));
+    }
+    if unary.is_some_and(|unary| ones(unary.bits) != n) {
+        return Err(Malformed("a unary part has too few or too many numbers"));
     }
     let outside = |positions: &[u8]| positions.iter().any(|at| *at as usize >= n);
     if outside(patch_positions) || outside(positions) {
@@ -134,9 +150,19 @@ fn parse(chunk: &[u8], times: bool) -> Result<(Packed<'_>, Exceptions<'_>), Malf
             prefix: flags & FLAG_PREFIX != 0,
         },
         scale,
+        unary,
         patch_positions,
         patch_highs,
         patch_bytes,
     };
     Ok((packed, Exceptions { positions, values }))
+}
+
+fn ones(bits: &[u8]) -> usize {
+    let (words, rest) = bits.as_chunks::<8>();
+    let of_words = words
+        .iter()
+        .map(|word| u64::from_le_bytes(*word).count_ones());
+    let of_rest = rest.iter().map(|byte| byte.count_ones());
+    of_words.chain(of_rest).sum::<u32>() as usize
 }

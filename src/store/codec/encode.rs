@@ -1,18 +1,21 @@
 //! Numbers to chunks: tries the few forms that a column can take and keeps the shortest.
 
 use super::{
-    CHUNK_SAMPLES, FLAG_IRREGULAR, FLAG_NEVER_DECREASES, FLAG_NO_NAN, FLAG_PREFIX, FLAG_UNIT,
-    MAX_CHUNK_SAMPLES, MAX_EXPONENT, MAX_PACKED_WIDTH, POWERS, SCALE_BITS, SCALE_INTEGER, kernel,
+    CHUNK_SAMPLES, FLAG_FOLDED, FLAG_IRREGULAR, FLAG_NEVER_DECREASES, FLAG_NO_NAN, FLAG_PREFIX,
+    FLAG_UNIT, MAX_CHUNK_SAMPLES, MAX_EXPONENT, MAX_PACKED_WIDTH, POWERS, SCALE_BITS,
+    SCALE_INTEGER, WIDTH_UNARY, kernel,
 };
-use crate::bytes::{put_uvarint, put_varint};
+use crate::bytes::{put_uvarint, put_varint, zigzag};
 
 /// How long to look for the shortest form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effort {
     /// For chunks that are still growing in memory.
     Quick,
-    /// For chunks that stay.
+    /// For chunks that stay, and are read the most.
     Thorough,
+    /// For chunks that stay long: fewer bytes, and a little more work to read.
+    Dense,
 }
 
 /// Integers of larger magnitude are not all exact as floats.
@@ -99,14 +102,39 @@ fn decimals(values: &[f64], integers: &mut [i64], exceptions: &mut Vec<u8>) -> O
 }
 
 /// One way to tell the integers: a line and what stands on it.
+#[derive(Clone, Copy)]
 struct Plan {
     slope: i64,
     base: i64,
     prefix: bool,
     width: u32,
     unit: u64,
+    /// The bits above `width` are told in unary.
+    unary: Option<Folding>,
     bytes: usize,
 }
+
+impl Plan {
+    fn set_offset(&mut self, offset: i64) {
+        if self.prefix {
+            self.slope = offset;
+        } else {
+            self.base = offset;
+        }
+    }
+}
+
+/// What lies on which side of the offset.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Folding {
+    /// Nearly all is above it.
+    Above,
+    /// Both sides; residuals are zigzagged.
+    Around,
+}
+
+/// More zeros than this in unary cost more than a patch.
+const MAX_ZEROS: u64 = 23;
 
 fn encode(
     integers: &[i64],
@@ -122,7 +150,22 @@ fn encode(
     let mut residuals = [0u64; MAX_CHUNK_SAMPLES];
     residuals_of(integers, &plan, &mut residuals[..n]);
     let mut patches: Vec<(u8, u64)> = Vec::new();
-    if plan.width < 64 {
+    let mut unary = Bits::default();
+    if let Some(folding) = plan.unary {
+        for (i, residual) in residuals[..n].iter_mut().enumerate() {
+            if folding == Folding::Around {
+                *residual = zigzag(*residual as i64);
+            }
+            let high = *residual >> plan.width;
+            *residual &= (1 << plan.width) - 1;
+            if high > MAX_ZEROS {
+                patches.push((i as u8, high));
+                unary.push_one_behind(0);
+            } else {
+                unary.push_one_behind(high as u32);
+            }
+        }
+    } else if plan.width < 64 {
         for (i, residual) in residuals[..n].iter_mut().enumerate() {
             let high = *residual >> plan.width;
             if high != 0 {
@@ -143,7 +186,15 @@ fn encode(
     }
     out.push(flags);
     let irregular = !patches.is_empty() || !exceptions.is_empty();
-    out.push(plan.width as u8 | if irregular { FLAG_IRREGULAR } else { 0 });
+    let irregular_flag = if irregular { FLAG_IRREGULAR } else { 0 };
+    match plan.unary {
+        None => out.push(plan.width as u8 | irregular_flag),
+        Some(folding) => {
+            out.push(WIDTH_UNARY | irregular_flag);
+            let around = folding == Folding::Around;
+            out.push(plan.width as u8 | if around { FLAG_FOLDED } else { 0 });
+        }
+    }
     put_varint(&mut out, plan.base);
     put_varint(&mut out, plan.slope);
     if plan.unit != 1 {
@@ -168,9 +219,38 @@ fn encode(
     for &at in exceptions {
         out.extend_from_slice(&values[at as usize].to_bits().to_le_bytes());
     }
+    out.extend_from_slice(&unary.finish());
     let crc = crc32c::crc32c(&out);
     out.extend_from_slice(&crc.to_le_bytes());
     out
+}
+
+/// Bits one behind the other, the first the lowest of the first byte.
+#[derive(Default)]
+struct Bits {
+    bytes: Vec<u8>,
+    word: u64,
+    used: u32,
+}
+
+impl Bits {
+    /// Appends a one behind at most [`MAX_ZEROS`] zeros.
+    fn push_one_behind(&mut self, zeros: u32) {
+        self.word |= 1 << (self.used + zeros);
+        self.used += zeros + 1;
+        while self.used >= 8 {
+            self.bytes.push(self.word as u8);
+            self.word >>= 8;
+            self.used -= 8;
+        }
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        if self.used > 0 {
+            self.bytes.push(self.word as u8);
+        }
+        self.bytes
+    }
 }
 
 fn bytes_of(value: u64) -> usize {
@@ -194,6 +274,12 @@ fn best_plan(integers: &[i64], scratch: &mut [i64], effort: Effort) -> Plan {
     let steps = &mut scratch[..n - 1];
     let mut best = place_offset(steps, n, effort, true);
     best.base = integers[0];
+    if effort == Effort::Dense
+        && let Some(mut dense) = place_unary(steps, n, &best)
+    {
+        dense.base = integers[0];
+        best = dense;
+    }
 
     // The numbers themselves, and their distance from the line through first and last.
     let level = spread(integers.iter().copied());
@@ -205,10 +291,12 @@ fn best_plan(integers: &[i64], scratch: &mut [i64], effort: Effort) -> Plan {
             break;
         }
         let whole = packed_width(bits_of(range / best.unit));
-        if whole >= best.width {
+        // Low bits beside unary ones are fewer than the same numbers would take packed.
+        let width = best.width + if best.unary.is_some() { 2 } else { 0 };
+        if whole >= width {
             // With its outliers cut off it might still be narrower.
             let narrow = |i: usize| integers[i].wrapping_sub(slope.wrapping_mul(i as i64));
-            if effort == Effort::Quick || inner_bits(n, narrow) > best.width {
+            if effort == Effort::Quick || inner_bits(n, narrow) > width {
                 continue;
             }
         }
@@ -217,6 +305,11 @@ fn best_plan(integers: &[i64], scratch: &mut [i64], effort: Effort) -> Plan {
         }
         let mut plan = place_offset(scratch, n, effort, false);
         plan.slope = slope;
+        let dense = match effort {
+            Effort::Dense => place_unary(scratch, n, &plan),
+            Effort::Quick | Effort::Thorough => None,
+        };
+        let plan = dense.unwrap_or(plan);
         if plan.bytes < best.bytes {
             best = plan;
         }
@@ -245,17 +338,11 @@ fn place_offset(numbers: &mut [i64], n: usize, effort: Effort, prefix: bool) -> 
         prefix,
         width: 0,
         unit: 1,
+        unary: None,
         bytes: 0,
     };
-    let set = |plan: &mut Plan, offset: i64| {
-        if prefix {
-            plan.slope = offset;
-        } else {
-            plan.base = offset;
-        }
-    };
     if numbers.is_empty() || range == 0 {
-        set(&mut plan, if numbers.is_empty() { 0 } else { low });
+        plan.set_offset(if numbers.is_empty() { 0 } else { low });
         return plan;
     }
     // Beyond that range a difference may wrap, and dividing what wrapped is not exact.
@@ -274,7 +361,7 @@ fn place_offset(numbers: &mut [i64], n: usize, effort: Effort, prefix: bool) -> 
     plan.unit = unit;
     plan.width = packed_width(bits_of(range / unit));
     plan.bytes = groups * plan.width as usize + usize::from(unit > 1) * 2;
-    set(&mut plan, low);
+    plan.set_offset(low);
     // Only many numbers repay the search, and only a wide range leaves something to gain.
     if plan.width < 2 || numbers.len() < 16 {
         return plan;
@@ -317,13 +404,72 @@ fn place_offset(numbers: &mut [i64], n: usize, effort: Effort, prefix: bool) -> 
         if outside < MAX_CHUNK_SAMPLES && bytes < plan.bytes {
             plan.bytes = bytes;
             plan.width = width;
-            set(&mut plan, offset);
+            plan.set_offset(offset);
             worse = 0;
         } else {
             worse += 1;
         }
     }
     plan
+}
+
+/// The shortest way to tell the high bits of `numbers` in unary, if it is shorter than `packed`,
+/// which has been found for them.
+fn place_unary(numbers: &mut [i64], n: usize, packed: &Plan) -> Option<Plan> {
+    let (_, range) = spread(numbers.iter().copied());
+    if packed.bytes == 0 || numbers.len() < 16 || range > i64::MAX as u64 {
+        return None;
+    }
+    numbers.sort_unstable();
+    let unit = packed.unit;
+    let at = |part: usize| numbers[part * (numbers.len() - 1) / 64];
+    // Half of the numbers lie in the middle as wide as that.
+    let bits = bits_of(at(48).wrapping_sub(at(16)) as u64 / unit);
+    let mut best = *packed;
+    let offset_len = |offset: i64| bits_of(zigzag(offset)).div_ceil(7) as usize;
+    let mut shortest = packed.bytes
+        + offset_len(if packed.prefix {
+            packed.slope
+        } else {
+            packed.base
+        });
+    for (offset, folding) in [
+        (at(32), Folding::Around),
+        (at(0), Folding::Above),
+        // Some outliers below, such as a counter's restart.
+        (at(1), Folding::Above),
+    ] {
+        for width in bits.saturating_sub(2)..=(bits + 1).min(MAX_PACKED_WIDTH) {
+            let (mut zeros, mut patches, mut highest) = (0, 0, 0);
+            for number in numbers.iter() {
+                let residual = number.wrapping_sub(offset) / unit as i64;
+                let high = match folding {
+                    Folding::Around => zigzag(residual),
+                    Folding::Above => residual as u64,
+                } >> width;
+                if high > MAX_ZEROS {
+                    patches += 1;
+                    highest = high.max(highest);
+                } else {
+                    zeros += high as usize;
+                }
+            }
+            let bytes = n.div_ceil(8) * width as usize
+                + (n + zeros).div_ceil(8)
+                + 1
+                + usize::from(unit > 1) * 2
+                + if patches > 0 { 3 } else { 0 }
+                + patches * (1 + bytes_of(highest));
+            if patches < MAX_CHUNK_SAMPLES && bytes + offset_len(offset) < shortest {
+                shortest = bytes + offset_len(offset);
+                best.bytes = bytes;
+                best.width = width;
+                best.unary = Some(folding);
+                best.set_offset(offset);
+            }
+        }
+    }
+    best.unary.is_some().then_some(best)
 }
 
 /// The width that most numbers need, judged by a few of them.

@@ -72,6 +72,8 @@ pub(crate) struct Packed<'a> {
     pub(crate) width: u32,
     pub(crate) line: Line,
     pub(crate) scale: Scale,
+    /// The bits of residuals above `width`, for each so many zeros and a one behind them.
+    pub(crate) unary: Option<Unary<'a>>,
     /// Positions of wide residuals.
     pub(crate) patch_positions: &'a [u8],
     /// What their high bits are, `patch_bytes` each.
@@ -79,9 +81,99 @@ pub(crate) struct Packed<'a> {
     pub(crate) patch_bytes: usize,
 }
 
+/// High bits of residuals in unary, checked: there are as many ones as residuals.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Unary<'a> {
+    pub(crate) bits: &'a [u8],
+    /// Residuals are zigzagged.
+    pub(crate) folded: bool,
+}
+
+/// What eight bits of a unary part say.
+#[derive(Clone, Copy)]
+struct Octet {
+    /// How many zeros stand before each one, a byte for each, the first in the lowest.
+    zeros: u64,
+    /// How many ones there are.
+    ones: u8,
+    /// Zeros behind the last one.
+    rest: u8,
+}
+
+static OCTETS: [Octet; 256] = {
+    let mut table = [Octet {
+        zeros: 0,
+        ones: 0,
+        rest: 0,
+    }; 256];
+    let mut bits = 0;
+    while bits < 256 {
+        let octet = &mut table[bits];
+        let mut at = 0;
+        while at < 8 {
+            if bits >> at & 1 == 0 {
+                octet.rest += 1;
+            } else {
+                octet.zeros |= (octet.rest as u64) << (8 * octet.ones);
+                octet.ones += 1;
+                octet.rest = 0;
+            }
+            at += 1;
+        }
+        bits += 1;
+    }
+    table
+};
+
+impl Unary<'_> {
+    /// Adds the high bits above `width` low ones.
+    #[inline(always)]
+    fn add(&self, width: u32, residuals: &mut [u64]) {
+        // A whole word is written for every octet, and the last may begin at the last place.
+        let mut highs = [0u8; MAX_CHUNK_SAMPLES + 8];
+        let (mut at, mut before) = (0, 0u8);
+        for bits in self.bits {
+            let octet = &OCTETS[*bits as usize];
+            let Some(out) = highs.get_mut(at..at + 8) else {
+                break;
+            };
+            out.copy_from_slice(&octet.zeros.to_le_bytes());
+            // Only below a byte's bound, which writers keep, no zeros are lost.
+            out[0] = out[0].wrapping_add(before);
+            before = if octet.ones == 0 {
+                before.wrapping_add(octet.rest)
+            } else {
+                octet.rest
+            };
+            at += octet.ones as usize;
+        }
+        for (residual, high) in residuals.iter_mut().zip(highs) {
+            *residual |= u64::from(high) << width;
+        }
+    }
+}
+
 impl Packed<'_> {
-    /// Puts the high bits of wide residuals in.
-    pub(crate) fn patch(&self, residuals: &mut [u64]) {
+    /// Puts in what the packed bits of the residuals leave out.
+    #[inline(always)]
+    pub(crate) fn complete(&self, residuals: &mut [u64]) {
+        if let Some(unary) = self.unary {
+            unary.add(self.width, residuals);
+        }
+        self.patch(residuals);
+        if self.unary.is_some_and(|unary| unary.folded) {
+            for residual in residuals {
+                *residual = *residual >> 1 ^ (*residual & 1).wrapping_neg();
+            }
+        }
+    }
+
+    /// Whether the packed bits are all there is.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.patch_positions.is_empty() && self.unary.is_none()
+    }
+
+    fn patch(&self, residuals: &mut [u64]) {
         if self.patch_bytes == 1 {
             for (&at, &high) in self.patch_positions.iter().zip(self.patch_highs) {
                 residuals[at as usize] |= u64::from(high) << self.width;
@@ -133,7 +225,7 @@ pub(crate) fn unpack<T: Number>(kernel: Kernel, packed: &Packed<'_>, out: &mut [
 pub(crate) fn portable<T: Number>(packed: &Packed<'_>, out: &mut [T]) {
     let mut residuals = [0; MAX_CHUNK_SAMPLES];
     residuals_portable(packed, &mut residuals);
-    packed.patch(&mut residuals);
+    packed.complete(&mut residuals[..out.len()]);
     let line = packed.line;
     let residuals = &residuals[..out.len()];
     match packed.scale {

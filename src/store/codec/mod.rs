@@ -3,8 +3,10 @@
 //! A chunk holds a column of values or of times. Its numbers are integers: times as they are,
 //! values scaled by a power of ten where that is exact, or else the bits of the floats. They
 //! are told by a straight line and small residuals, packed in groups of eight so that a group
-//! of w bits takes exactly w bytes. What does not fit stands behind as patches (wide residuals)
-//! and exceptions (values that are no such integer: stale markers, -0). FORMAT.md has the bytes.
+//! of w bits takes exactly w bytes. Chunks of compacted blocks keep only the low bits of
+//! residuals there and tell the high ones in unary, which is close to what the numbers' spread
+//! needs at the least. What does not fit stands behind as patches (wide residuals) and
+//! exceptions (values that are no such integer: stale markers, -0). FORMAT.md has the bytes.
 
 mod decode;
 mod encode;
@@ -39,6 +41,12 @@ pub(crate) const FLAG_IRREGULAR: u8 = 0x80;
 /// The widest residual that one eight-byte load reaches at any offset of bits; wider ones take
 /// 64 bits.
 pub(crate) const MAX_PACKED_WIDTH: u32 = 57;
+
+/// In the width byte: how many bits are packed stands in the next byte, and the bits above them
+/// in unary behind everything else.
+pub(crate) const WIDTH_UNARY: u8 = 65;
+/// In the byte behind [`WIDTH_UNARY`]: residuals are zigzagged.
+pub(crate) const FLAG_FOLDED: u8 = 0x40;
 
 pub(crate) const POWERS: [f64; MAX_EXPONENT as usize + 1] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6];
 

@@ -6,8 +6,10 @@ const KERNELS: [Kernel; 3] = [Kernel::Portable, Kernel::Avx2, Kernel::Avx512];
 
 fn check(values: &[f64]) -> usize {
     let mut size = 0;
-    for effort in [Effort::Quick, Effort::Thorough] {
+    for effort in [Effort::Quick, Effort::Thorough, Effort::Dense] {
         let chunk = encode_values(values, effort);
+        // The search does not count the bytes of base and slope.
+        assert!(effort != Effort::Dense || chunk.len() <= size + 18);
         size = chunk.len();
         for kernel in KERNELS.into_iter().filter(|kernel| kernel.is_available()) {
             let mut back = vec![7.0; values.len()];

@@ -65,7 +65,7 @@ mod machine {
         // SAFETY: the features were just detected; `bytes` holds all groups, and `out` has
         // place for `n` words, each of which is a valid `T` (f64 or i64), as asserted above.
         unsafe {
-            if packed.patch_positions.is_empty() {
+            if packed.is_complete() {
                 avx512::<true>(packed, out);
             } else {
                 avx512::<false>(packed, out);
@@ -111,9 +111,9 @@ mod machine {
 
     /// # Safety
     /// `packed.bytes` holds `ceil(n / 8) · width` bytes, `width` is at most 64, and `out` has
-    /// place for `n` words. `UNPATCHED` only when there are no patches.
+    /// place for `n` words. `COMPLETE` only when the packed bits are all there is.
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi")]
-    unsafe fn avx512<const UNPATCHED: bool>(packed: &Packed<'_>, out: *mut u64) {
+    unsafe fn avx512<const COMPLETE: bool>(packed: &Packed<'_>, out: *mut u64) {
         let width = packed.width as usize;
         let groups = packed.n.div_ceil(8);
         // SAFETY: both tables have 65 rows of 64 bytes, and the width is at most 64.
@@ -137,7 +137,7 @@ mod machine {
             let words = _mm512_permutexvar_epi8(order, raw);
             _mm512_and_si512(_mm512_srlv_epi64(words, shifts), mask)
         };
-        if UNPATCHED {
+        if COMPLETE {
             // SAFETY: as promised by the caller.
             unsafe { finish(packed, out, group) };
             return;
@@ -151,7 +151,7 @@ mod machine {
         let residuals = unsafe {
             std::slice::from_raw_parts_mut(residuals.as_mut_ptr().cast::<u64>(), groups * 8)
         };
-        packed.patch(residuals);
+        packed.complete(residuals);
         // SAFETY: the loads stay within `residuals` as above; the rest as promised.
         unsafe {
             finish(packed, out, |g| {

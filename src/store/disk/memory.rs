@@ -44,6 +44,8 @@ struct State {
     life: u64,
     operations: u64,
     fault: Option<Fault>,
+    reads: u64,
+    failing_read: Option<u64>,
     capacity: Option<u64>,
 }
 
@@ -71,6 +73,19 @@ impl MemoryDisk {
     #[must_use]
     pub fn operations(&self) -> u64 {
         self.state().operations
+    }
+
+    /// Lets one of the next reads fail, counted from 0 on, or none.
+    pub fn plan_read(&self, failing: Option<u64>) {
+        let mut state = self.state();
+        state.failing_read = failing;
+        state.reads = 0;
+    }
+
+    /// How many reads there were since the last [`MemoryDisk::plan_read`].
+    #[must_use]
+    pub fn reads(&self) -> u64 {
+        self.state().reads
     }
 
     /// Lets all files together hold at most so many bytes, or any number.
@@ -280,6 +295,11 @@ impl Disk for MemoryDisk {
             life: state.life,
         })))
     }
+
+    fn lock_holder(&self, path: &Path) -> io::Result<Option<String>> {
+        let is_held = self.state().locks.contains(path);
+        Ok(is_held.then(|| "another test".to_owned()))
+    }
 }
 
 struct MemoryLock {
@@ -347,7 +367,11 @@ impl ReadFile for MemoryFile {
     }
 
     fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
-        let state = self.0.state();
+        let mut state = self.0.state();
+        state.reads += 1;
+        if state.failing_read == Some(state.reads - 1) {
+            return Err(io::Error::other("planned failure of a read"));
+        }
         let file = &state.files[self.1].bytes;
         let from = usize::try_from(offset).map_err(io::Error::other)?;
         let part = file

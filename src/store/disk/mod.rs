@@ -80,6 +80,13 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// Of the file system; somebody else's lock is [`Locking::Taken`].
     fn lock(&self, path: &Path, holder: &str) -> io::Result<Locking>;
+
+    /// What the holder of the lock file `path` wrote into it; `None` where nobody holds it.
+    /// Nothing is changed.
+    ///
+    /// # Errors
+    /// Of the file system.
+    fn lock_holder(&self, path: &Path) -> io::Result<Option<String>>;
 }
 
 /// What came of taking a lock.

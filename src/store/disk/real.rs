@@ -79,10 +79,7 @@ impl Disk for RealDisk {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut by = String::new();
-                // The holder's name only helps a person; the lock is what counts.
-                let _ = file.read_to_string(&mut by);
-                return Ok(Locking::Taken(by.trim().to_owned()));
+                return Ok(Locking::Taken(written_by(&mut file)));
             }
             Err(TryLockError::Error(error)) => return Err(error),
         }
@@ -91,6 +88,27 @@ impl Disk for RealDisk {
         file.write_all(holder.as_bytes())?;
         Ok(Locking::Held(Box::new(RealLock(file))))
     }
+
+    fn lock_holder(&self, path: &Path) -> io::Result<Option<String>> {
+        let mut file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        match file.try_lock_shared() {
+            // It is given free again with the file, at once.
+            Ok(()) => Ok(None),
+            Err(TryLockError::WouldBlock) => Ok(Some(written_by(&mut file))),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+/// The holder's name only helps a person; the lock is what counts.
+fn written_by(file: &mut File) -> String {
+    let mut by = String::new();
+    let _ = file.read_to_string(&mut by);
+    by.trim().to_owned()
 }
 
 /// The operating system releases the lock when the file is closed, also after SIGKILL.

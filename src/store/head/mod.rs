@@ -15,7 +15,7 @@ pub(crate) use track::{Runs, Track};
 
 use crate::codec::CHUNK_SAMPLES;
 use series::{Labels, Metadata, Sample};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 /// Spellings of one family's metadata that are kept beside each other.
@@ -497,7 +497,7 @@ impl Head {
             }
         }
         (self.min_time, self.max_time) = (None, None);
-        let of_targets: Vec<u32> = self.targets.iter().filter_map(|t| t.timeline).collect();
+        let of_targets: HashSet<u32> = self.targets.iter().filter_map(|t| t.timeline).collect();
         for id in 0..self.timelines.len() as u32 {
             let Some(timeline) = self.timelines[id as usize].as_mut() else {
                 continue;

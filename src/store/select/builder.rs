@@ -239,10 +239,14 @@ impl SetBuilder {
         let Some(wanted_lens) = lens.get(first..=last) else {
             return;
         };
-        offset += lens[..first].iter().map(|len| u64::from(*len)).sum::<u64>();
-        let bytes: u64 = wanted_lens.iter().map(|len| u64::from(*len)).sum();
         let begin = self.set.lens.len() as u32;
         self.set.lens.extend_from_slice(wanted_lens);
+        // The first may stand for one before it.
+        let own = lens[..=first].iter().rposition(|len| *len > 0).unwrap_or(0);
+        self.set.lens[begin as usize] = lens[own];
+        let sum = |lens: &[u32]| lens.iter().map(|len| u64::from(*len)).sum::<u64>();
+        offset += sum(&lens[..own]);
+        let bytes = sum(&self.set.lens[begin as usize..]);
         let chunks = PieceChunks::Block {
             block,
             offset,

@@ -1,6 +1,6 @@
 //! A set of selected series: a fixed view, decoded as it is read.
 
-use crate::block::Block;
+use crate::block::{Block, chunk_ranges};
 use crate::bytes::Malformed;
 use crate::codec::{CHUNK_SAMPLES, ChunkInfo, Kernel, MAX_CHUNK_SAMPLES, decode_values, info};
 use series::{Columns, Labels, Result, Run, SeriesSet};
@@ -315,13 +315,13 @@ impl Set {
                 if let Err(error) = &bytes {
                     self.warn(format!("{}: cannot read: {error}", block.path().display()));
                 }
-                let mut at = (offset - span.offset) as usize;
-                for len in &self.lens[lens.start as usize..lens.end as usize] {
+                let lens = &self.lens[lens.start as usize..lens.end as usize];
+                for range in chunk_ranges(offset - span.offset, lens) {
                     let wanted = (CHUNK_SAMPLES - skip).min(left);
                     let chunk = bytes
                         .as_ref()
                         .ok()
-                        .and_then(|b| b.get(at..at + *len as usize));
+                        .and_then(|b| b.get(range.start as usize..range.end as usize));
                     if let Some(chunk) = chunk
                         && let Err(error) = filling.chunk(chunk, skip, wanted, &mut rows)
                     {
@@ -331,7 +331,6 @@ impl Set {
                             block.path().display(),
                         ));
                     }
-                    at += *len as usize;
                     skip = 0;
                     left -= wanted;
                 }

@@ -81,6 +81,11 @@ impl Walk {
         }
     }
 
+    /// How far a counter goes from one sample to the next on average.
+    pub(crate) fn rate(&self) -> f64 {
+        self.rate
+    }
+
     pub(crate) fn next(&mut self) -> f64 {
         match self.kind {
             Kind::Counters | Kind::Buckets => {

@@ -79,6 +79,40 @@ fn cpu_seconds() -> f64 {
     nanoseconds.unwrap_or(f64::NAN) / 1e9
 }
 
+/// Bytes that a sample of this kind takes at the least: the entropy of the steps from one value
+/// to the next, of each series for itself, as its distribution is known.
+fn entropy(kind: Kind, chunks: &[Vec<f64>]) -> f64 {
+    let bits = |probabilities: &mut dyn Iterator<Item = f64>| {
+        let terms = probabilities.filter(|p| *p > 0.0).map(|p| -p * p.log2());
+        terms.sum::<f64>()
+    };
+    // Of a normal distribution in steps of one, as the sum of its parts.
+    let normal = |deviation: f64| {
+        if deviation == 0.0 {
+            return 0.0;
+        }
+        let density = |at: f64| (-0.5 * (at / deviation).powi(2)).exp();
+        let reach = (6.0 * deviation).ceil() as i64;
+        let whole: f64 = (-reach..=reach).map(|at| density(at as f64)).sum();
+        bits(&mut (-reach..=reach).map(|at| density(at as f64) / whole))
+    };
+    let of_series = |(series, values): (usize, &Vec<f64>)| match kind {
+        Kind::Counters | Kind::Buckets => normal(Walk::new(kind, series).rate().sqrt()),
+        Kind::GaugeBytes => 7.0,
+        Kind::GaugeHundredths => normal(40.0),
+        Kind::GaugeFull => {
+            // In units of the last place, which depend on how large the value is.
+            let places = values.iter().map(|value| {
+                let place = (value.abs().log2().floor() - 52.0).exp2();
+                (0.5 * (2.0 * std::f64::consts::PI * std::f64::consts::E).sqrt() / place).log2()
+            });
+            places.sum::<f64>() / values.len() as f64
+        }
+    };
+    let sum: f64 = chunks.iter().enumerate().map(of_series).sum();
+    sum / chunks.len() as f64 / 8.0
+}
+
 type Decode = dyn Fn(&[u8], &mut [f64]) -> Option<usize>;
 
 fn codec() {
@@ -91,38 +125,39 @@ fn codec() {
             })
             .collect();
         let count = chunks.len() * probe::CHUNK;
-        let encoded: Vec<Vec<u8>> = chunks.iter().map(|chunk| probe::encode(chunk)).collect();
-        let bytes: usize = encoded.iter().map(Vec::len).sum();
-        let mut out = vec![0.0; 256];
-        let thorough = processor(|| {
-            chunks
-                .iter()
-                .for_each(|c| drop(std::hint::black_box(probe::encode(c))))
-        });
-        let quick = processor(|| {
-            chunks
-                .iter()
-                .for_each(|c| drop(std::hint::black_box(probe::encode_quickly(c))))
-        });
-        let mut decode = |how: &Decode| {
-            quickest(|| {
-                for chunk in &encoded {
-                    std::hint::black_box(how(chunk, &mut out));
-                }
-            })
-        };
-        let best = decode(&|chunk, out| probe::decode(chunk, false, out));
-        let avx2 = decode(&|chunk, out| probe::decode_avx2(chunk, out));
-        let portable = decode(&|chunk, out| probe::decode(chunk, true, out));
-        println!(
-            "  {kind:16?} {:.3} B/sample  encode {} (quick {})  decode {}  AVX2 {}  portable {}",
-            bytes as f64 / count as f64,
-            per_second(count, thorough),
-            per_second(count, quick),
-            per_second(count, best),
-            per_second(count, avx2),
-            per_second(count, portable),
-        );
+        println!("  {kind:?}, entropy {:.3} B/sample", entropy(kind, &chunks));
+        for (name, encode) in [
+            ("head", probe::encode_quickly as fn(&[f64]) -> Vec<u8>),
+            ("fresh blocks", probe::encode),
+            ("compacted blocks", probe::encode_densely),
+        ] {
+            let encoded: Vec<Vec<u8>> = chunks.iter().map(|chunk| encode(chunk)).collect();
+            let bytes: usize = encoded.iter().map(Vec::len).sum();
+            let encoding = processor(|| {
+                chunks
+                    .iter()
+                    .for_each(|c| drop(std::hint::black_box(encode(c))))
+            });
+            let mut out = vec![0.0; 256];
+            let mut decode = |how: &Decode| {
+                quickest(|| {
+                    for chunk in &encoded {
+                        std::hint::black_box(how(chunk, &mut out));
+                    }
+                })
+            };
+            let best = decode(&|chunk, out| probe::decode(chunk, false, out));
+            let avx2 = decode(&|chunk, out| probe::decode_avx2(chunk, out));
+            let portable = decode(&|chunk, out| probe::decode(chunk, true, out));
+            println!(
+                "    {name:16} {:.3} B/sample  encode {}  decode {}  AVX2 {}  portable {}",
+                bytes as f64 / count as f64,
+                per_second(count, encoding),
+                per_second(count, best),
+                per_second(count, avx2),
+                per_second(count, portable),
+            );
+        }
     }
     let mut noise = Noise(5);
     let times: Vec<i64> = (0..240)
@@ -267,6 +302,9 @@ impl Disk for Unsynced {
     }
     fn lock(&self, path: &Path, holder: &str) -> io::Result<Locking> {
         RealDisk.lock(path, holder)
+    }
+    fn lock_holder(&self, path: &Path) -> io::Result<Option<String>> {
+        RealDisk.lock_holder(path)
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::btree_map::Entry;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use store::{MemoryDisk, Options, Outage, Store};
+use store::{MemoryDisk, Options, Outage, RealDisk, Store};
 
 /// Bits of values by time, by series.
 pub(crate) type Plain = BTreeMap<Labels, BTreeMap<i64, u64>>;
@@ -45,6 +45,18 @@ pub(crate) fn labels(target: usize, series: usize) -> Labels {
         ("n", format!("{series}")),
     ])
     .unwrap()
+}
+
+/// A store on the machine's own disk, with a log and checkpoints that are soon full.
+pub(crate) fn open_real(dir: &Path, now: &Arc<AtomicI64>) -> Store {
+    let now = Arc::clone(now);
+    let options = Options {
+        wal_segment_bytes: 20_000,
+        checkpoint_bytes: 60_000,
+        ..options()
+    };
+    let clock = Arc::new(move || now.load(Ordering::Relaxed));
+    Store::open(Arc::new(RealDisk), dir, options, clock).unwrap()
 }
 
 impl Bench {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use series::{Interrupt, Matcher, SeriesSource, TimeRange};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use store::{MemoryDisk, Options, Outage, RealDisk, Store, StoreError};
+use store::{Disk, Fault, MemoryDisk, Options, Outage, RealDisk, Store, StoreError};
 
 /// A store with several blocks, a checkpoint and a log, not ended properly.
 fn filled() -> Bench {
@@ -463,4 +463,119 @@ proptest! {
             store::probe::decode_chunk(&bytes[..bytes.len().min(300)]);
         });
     }
+}
+
+/// The files that `filled` left when blocks had format version 1.
+const VERSION_1: [(&str, &[u8]); 5] = [
+    (
+        "block-0000000006",
+        include_bytes!("version-1/block-0000000006"),
+    ),
+    (
+        "block-0000000007",
+        include_bytes!("version-1/block-0000000007"),
+    ),
+    (
+        "block-0000000008",
+        include_bytes!("version-1/block-0000000008"),
+    ),
+    (
+        "head-0000000008",
+        include_bytes!("version-1/head-0000000008"),
+    ),
+    ("wal-0000000008", include_bytes!("version-1/wal-0000000008")),
+];
+
+#[test]
+fn what_version_1_wrote_is_read_and_compacted() {
+    let bench = filled();
+    let disk = MemoryDisk::new();
+    disk.create_dir(Path::new(DIR)).unwrap();
+    for (name, bytes) in VERSION_1 {
+        disk.put(&Path::new(DIR).join(name), bytes.to_vec());
+    }
+    let (mut old, lost_at_opening) = reopened(&bench, disk);
+    assert_eq!(lost_at_opening, 0);
+    assert!(old.store().health().is_good());
+    for _ in 0..20 {
+        old.advance(10_000);
+        old.scrape(0, &[(0, 1.0)]).unwrap();
+        old.store().maintain().unwrap();
+    }
+    let last = Path::new(DIR).join(VERSION_1[2].0);
+    assert!(
+        !old.disk.files().contains_key(&last),
+        "it was not compacted"
+    );
+    assert_eq!(lost(&old), 0);
+}
+
+#[test]
+fn a_read_that_fails_while_blocks_merge_loses_nothing() {
+    let bench = filled_with(Options {
+        compacted_range: 20_000,
+        ..options()
+    });
+    let mut failing = 0;
+    loop {
+        let disk = bench.disk.copy();
+        let (mut other, lost_at_opening) = reopened(&bench, disk);
+        assert_eq!(lost_at_opening, 0);
+        // Other bounds, under which the blocks that are there have to be merged.
+        other.stop();
+        other.options = options();
+        other.disk.restart(Outage::Kill);
+        other.open();
+        // The indexes are in memory from here on.
+        assert_eq!(lost(&other), 0);
+        other.disk.plan_read(Some(failing));
+        let maintained = other.store().maintain();
+        let reads = other.disk.reads();
+        other.disk.plan_read(None);
+        assert_eq!(lost(&other), 0, "read {failing}: {maintained:?}");
+        other.stop();
+        other.disk.restart(Outage::Kill);
+        other.open();
+        assert_eq!(lost(&other), 0, "read {failing}, opened again");
+        if reads <= failing {
+            assert!(maintained.unwrap().compacted > 0 && failing > 10);
+            break;
+        }
+        failing += 1;
+    }
+}
+
+#[test]
+fn a_flush_that_fails_over_and_over_leaves_nothing_behind() {
+    let blocks_of = |bench: &Bench| {
+        let files = bench.disk.files();
+        let is_block = |path: &&PathBuf| path.to_string_lossy().contains("/block-");
+        files.keys().filter(is_block).count() as u64
+    };
+    let mut failed = 0;
+    for failing in 0..60 {
+        let mut bench = Bench::new(MemoryDisk::new(), options());
+        for round in 0..120usize {
+            bench.advance(1000);
+            bench.scrape(0, &[(0, round as f64)]).unwrap();
+        }
+        for _ in 0..5 {
+            bench.disk.plan(Some(Fault::FailAt(failing)));
+            let maintained = bench.store().maintain();
+            bench.disk.plan(None);
+            if maintained.is_ok() {
+                break;
+            }
+            failed += 1;
+            // One that was being published may stay: the next attempt gives its name away anew.
+            let known = bench.store().statistics().blocks;
+            assert!(blocks_of(&bench) <= known + 1, "operation {failing}");
+            assert_eq!(lost(&bench), 0);
+        }
+        bench.restart(Outage::PowerCut);
+        assert_eq!(lost(&bench), 0, "operation {failing}");
+        bench.store().maintain().unwrap();
+        assert_eq!(lost(&bench), 0, "operation {failing}");
+    }
+    assert!(failed > 20, "{failed}");
 }

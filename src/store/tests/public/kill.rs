@@ -1,6 +1,6 @@
 //! A real process that writes to a real disk and is killed with SIGKILL, round after round.
 
-use crate::bench::{labels, options, read_all};
+use crate::bench::{labels, open_real, read_all};
 use series::{Appender, Labels, ScrapeRows, SeriesSource, TimeRange};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
-use store::{Options, RealDisk, Store};
+use store::Store;
 
 /// Names the directory to a child process.
 const DIR_VARIABLE: &str = "HEADWATER_KILL_DIR";
@@ -38,17 +38,6 @@ fn value(time: i64, series: usize) -> f64 {
     }
 }
 
-fn open(dir: &Path, now: &Arc<AtomicI64>) -> Store {
-    let now = Arc::clone(now);
-    let options = Options {
-        wal_segment_bytes: 20_000,
-        checkpoint_bytes: 60_000,
-        ..options()
-    };
-    let clock = Arc::new(move || now.load(Ordering::Relaxed));
-    Store::open(Arc::new(RealDisk), dir, options, clock).unwrap()
-}
-
 /// The process that gets killed: it scrapes for ever and says what was acknowledged.
 #[test]
 #[ignore = "run by the kill loop in a process of its own"]
@@ -57,7 +46,7 @@ fn writes_until_killed() {
         return;
     };
     let now = Arc::new(AtomicI64::new(START));
-    let store = open(Path::new(&dir), &now);
+    let store = open_real(Path::new(&dir), &now);
     let mut time = store.statistics().max_time.unwrap_or(START);
     let target = Labels::new([("target", "killed")]).unwrap();
     let mut appender = store.target(&target).unwrap();
@@ -139,7 +128,7 @@ fn kill_9_loses_nothing_acknowledged() {
         let now = Arc::new(AtomicI64::new(
             *acknowledged.last().unwrap_or(&START) + STEP,
         ));
-        let store = open(&dir, &now);
+        let store = open_real(&dir, &now);
         let health = store.health();
         assert!(health.is_good(), "round {at}: {health:?}");
         let found = read_all(&store, &[], TimeRange::ALL);

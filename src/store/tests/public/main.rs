@@ -8,6 +8,7 @@
 mod bench;
 mod crash;
 mod faults;
+mod full;
 mod kill;
 mod model;
 mod writing;
