@@ -38,12 +38,16 @@ func start(t *testing.T, kind Kind) *Server {
 // realMetrics are those that exporters of this machine expose.
 var realMetrics = regexp.MustCompile(`^(node_.*|process_.*|go_.*|prometheus_.*|scrape_.*|up)$`)
 
-// explained are differences between Prometheus 2.42 and 3 that its documentation tells of, by
-// which of the expressions they can touch.
+// explained are differences between Prometheus 2.42 and 3 that its change log tells of, by which
+// of the expressions they can touch. A newer Prometheus gets no such allowance.
 var explained = []struct {
 	why  string
 	expr *regexp.Regexp
-}{}
+}{{
+	why: "rate and increase extrapolate a counter that began near zero by half an interval at most " +
+		"(changed in 2.52, prometheus/prometheus#13725)",
+	expr: regexp.MustCompile(`\b(rate|increase)\s*\(`),
+}}
 
 func TestDashboardsAnswerAsPrometheusDoes(t *testing.T) {
 	own, err := ownExpressions()
@@ -142,7 +146,7 @@ func quietMillisecond(t *testing.T, source *Server, now time.Time) int64 {
 // waitForSamples waits until each receiver has all that the source has before `end`.
 func waitForSamples(t *testing.T, source *Server, receivers []*Server, end int64) {
 	t.Helper()
-	all := Query{Expr: fmt.Sprintf(`sum(count_over_time({__name__=~".+"}[%ds]))`, int((*scraped + time.Minute).Seconds())), End: end}
+	all := Query{Expr: fmt.Sprintf(`sum_over_time(count({__name__=~".+"})[%ds:1s])`, int((*scraped + time.Minute).Seconds())), End: end}
 	want, err := source.Evaluate(all)
 	if err != nil || want.Empty() {
 		t.Fatal(err, want.Error)
@@ -163,7 +167,7 @@ func waitForSamples(t *testing.T, source *Server, receivers []*Server, end int64
 			t.Fatalf("%s does not have the samples of %s: %s\n%s", receiver.Name, source.Name, difference, source.Output())
 		}
 	}
-	t.Logf("%s samples before the end of the queries", want.Series[0].Points[0].Value)
+	t.Logf("%s samples seen, second by second, before the end of the queries", want.Series[0].Points[0].Value)
 }
 
 func compareAll(t *testing.T, expressions []string, begun time.Time, end int64, ours, theirs *Server) {
@@ -220,6 +224,10 @@ func compareAll(t *testing.T, expressions []string, begun time.Time, end int64, 
 		t.Logf("%s, explained by %s: %d", theirs.Name, why, count)
 	}
 	t.Logf("%s: %d of %d expressions have data", theirs.Name, len(answered), len(expressions))
+	// The change touches the first seconds of a counter's life, which are a small part.
+	if counts["explained"]*25 > counts["asked"] {
+		t.Errorf("%d of %d answers differ from %s for reasons that hold for few", counts["explained"], counts["asked"], theirs.Name)
+	}
 	// Comparing nothing with nothing would prove nothing.
 	if len(answered)*2 < len(expressions) {
 		t.Errorf("only %d of %d expressions have data", len(answered), len(expressions))
