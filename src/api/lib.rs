@@ -10,7 +10,9 @@ mod evaluate;
 mod forwarded;
 mod json;
 mod lookups;
+mod meant_for;
 mod own;
+mod page;
 mod parameters;
 mod parts;
 mod passthrough;
@@ -19,9 +21,9 @@ mod serving;
 mod tree;
 mod write;
 
+pub use page::{Page, PageFile};
 pub use parts::{
-    BuildInfo, Clock, Count, Host, Page, PageFile, ServerParts, Targets, TsdbStatistics,
-    WriteLimits,
+    AllowedHosts, BuildInfo, Clock, Count, Host, ServerParts, Targets, TsdbStatistics, WriteLimits,
 };
 
 use axum::Router;

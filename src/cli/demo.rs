@@ -3,9 +3,10 @@ mod figures;
 mod visitors;
 mod wiki;
 
-use crate::listening::{self, Listen};
+use crate::listening::{self, Callers, Listen};
 use crate::machine::{Machine, Opening, Place, Running};
 use crate::{Ending, Streams};
+use api::AllowedHosts;
 use clap::Args;
 use figures::Figures;
 use scrape::{Origin, Settings};
@@ -178,7 +179,8 @@ impl Stage {
         let stop = CancellationToken::new();
         tokio::spawn(visitors::come(routes.clone(), SEED, stop.clone()));
         let pages = tokio::spawn(listening::serve(app, routes, stop.clone()));
-        let router = listening::router(&running, machine, None);
+        let callers = Callers::OnThisMachine(AllowedHosts::default());
+        let router = listening::router(&running, machine, callers);
         let answers = tokio::spawn(listening::serve(listener, router, stop.clone()));
         let serving = tokio::spawn(async move {
             // A panic in a server is written where it happens.

@@ -45,6 +45,7 @@ fn parts(store: Arc<FakeStore>) -> ServerParts {
         ready: Arc::new(|| true),
         page: None,
         bearer_token: None,
+        allowed_hosts: None,
     }
 }
 
