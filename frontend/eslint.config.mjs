@@ -2,7 +2,9 @@ import grafana from '@grafana/eslint-config';
 import { defineConfig } from 'eslint/config';
 
 export default defineConfig([
-  { ignores: ['node_modules/', 'dist/', 'page/dist/', 'coverage/', 'artifacts/', 'playwright-report/', 'test-results/'] },
+  {
+    ignores: ['node_modules/', 'dist/', 'page/dist/', 'coverage/', 'artifacts/', 'playwright-report/', 'test-results/'],
+  },
   ...grafana,
   {
     rules: {

@@ -119,6 +119,7 @@ export class Chart {
         axes: [
           {
             ...axis,
+            size: 32,
             space: 70,
             values: (_plot, splits, _axis, _space, step) =>
               splits.map((split) => {

@@ -34,7 +34,7 @@ class Page {
   private stored: { series: number; since: number | undefined } = { series: 0, since: undefined };
   /** Seconds that the server's clock is ahead of the browser's. */
   private ahead = 0;
-  private shape = '';
+  private shape: string | undefined;
   private timer = 0;
   private paused = false;
   private readonly range = byId('range', HTMLSelectElement);
@@ -231,7 +231,8 @@ async function draw(shown_: Shown, window: TimeWindow): Promise<void> {
     const lines = onTimeline(window, answers);
     chart.draw(lines, window.span);
     const first = lines.lines[0];
-    value.textContent = first && lines.lines.length <= panel.queries.length ? shown(latest(first.values), panel.unit) : '';
+    value.textContent =
+      first && lines.lines.length <= panel.queries.length ? shown(latest(first.values), panel.unit) : '';
     trouble.hidden = true;
   } catch (error) {
     if (!(error instanceof api.Refused) || error.status === 401) {

@@ -14,7 +14,11 @@ const BYTES = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
 function digits(value: number, unit = ''): string {
   const size = Math.abs(value);
   const text =
-    size >= 1000 ? value.toFixed(0) : size >= 0.001 || size === 0 ? Number(value.toPrecision(3)).toString() : value.toExponential(1);
+    size >= 1000
+      ? value.toFixed(0)
+      : size >= 0.001 || size === 0
+        ? Number(value.toPrecision(3)).toString()
+        : value.toExponential(1);
   return unit ? `${text} ${unit}` : text;
 }
 

@@ -95,8 +95,7 @@ export function panelOf(name: string, known: Set<string>, metadata: Metadata): P
   const about = facts?.help ?? '';
   const base = name.replace(/_(bucket|count|sum)$/, '');
   if (known.has(`${base}_bucket`)) {
-    const quantile = (q: number) =>
-      `histogram_quantile(${q}, sum by (le) (${rate(`${base}_bucket`)}))`;
+    const quantile = (q: number) => `histogram_quantile(${q}, sum by (le) (${rate(`${base}_bucket`)}))`;
     return {
       title: base,
       about: about || '95 and 50 of 100 are below this.',
@@ -131,9 +130,7 @@ function quietness(name: string): number {
 export function choosePanels(names: string[], metadata: Metadata): Panel[] {
   const known = new Set(names);
   if (known.has('users_created_total') && known.has('posts_created_total')) {
-    return WIKI.filter(
-      (panel) => panel.title !== 'Response time' || known.has('http_request_duration_seconds_bucket')
-    );
+    return WIKI.filter((panel) => panel.title !== 'Response time' || known.has('http_request_duration_seconds_bucket'));
   }
   const chosen: Panel[] = [];
   const take = (candidates: string[], most: number) => {

@@ -3,29 +3,13 @@ import { instant, range, Refused, validate, type Answer, type Position, type Res
 import { Chart, MOST_LINES, onTimeline } from './chart';
 import { byId, element } from './element';
 import { labelText, parse, shown } from './numbers';
+import { explain, split } from './split';
 import type { TimeWindow } from './window';
 
 /** Rows of a table that a person still reads. */
 const MOST_ROWS = 200;
+/** How long nothing is typed before the text is checked. */
 const QUIET_MS = 250;
-
-/** The text in three parts: before the mistake, the mistake, behind it. */
-export function split(text: string, { start, end }: Position): [string, string, string] {
-  // Where something is missing at the end, the last character carries the mark.
-  const from = Math.min(start, Math.max(text.length - 1, 0));
-  const to = Math.max(Math.min(end, text.length), Math.min(from + 1, text.length));
-  return [text.slice(0, from), text.slice(from, to), text.slice(to)];
-}
-
-/** The message, and the line with a caret below the place. */
-export function explain(text: string, message: string, position: Position | undefined): string {
-  if (!position) {
-    return message;
-  }
-  const line = text.split('\n')[position.line - 1] ?? '';
-  const width = Math.max(1, Math.min(position.end - position.start, line.length - position.column + 1));
-  return `${message}\n\n  ${line}\n  ${' '.repeat(position.column - 1)}${'^'.repeat(width)}`;
-}
 
 export class QueryBox {
   private readonly text = byId('query', HTMLTextAreaElement);
@@ -89,19 +73,21 @@ export class QueryBox {
     this.timer = window.setTimeout(() => void this.check(), QUIET_MS);
   }
 
-  /** Asks what is wrong with the text; `undefined` where nothing is, or nobody can tell. */
-  private async check(): Promise<void> {
+  /** Marks what is wrong with the text. Whether something is; `false` too where nobody can tell. */
+  private async check(): Promise<boolean> {
     const text = this.text.value;
     this.checking?.abort();
     if (!text.trim()) {
-      return;
+      return false;
     }
     const checking = new AbortController();
     this.checking = checking;
     const verdict = await validate(text, checking.signal).catch(() => undefined);
-    if (verdict && !checking.signal.aborted && this.text.value === text) {
-      this.mark(verdict.valid ? undefined : { message: verdict.error ?? '', position: verdict.position });
+    if (!verdict || checking.signal.aborted || this.text.value !== text) {
+      return false;
     }
+    this.mark(verdict.valid ? undefined : { message: verdict.error ?? '', position: verdict.position });
+    return !verdict.valid;
   }
 
   private mark(found: { message: string; position?: Position } | undefined): void {
@@ -144,10 +130,13 @@ export class QueryBox {
       if (running.signal.aborted) {
         return;
       }
-      this.fail(error);
-      if (error instanceof Refused && error.status === 400) {
-        await this.check();
+      if (error instanceof Refused && error.status === 400 && (await this.check())) {
+        // The mistake stands below the text, at its place.
+        this.chart = undefined;
+        this.answer.replaceChildren();
+        return;
       }
+      this.fail(error);
     } finally {
       if (this.running === running) {
         this.answer.removeAttribute('aria-busy');

@@ -29,7 +29,14 @@ function row(target: Target, now: number): HTMLElement {
       ),
       '',
     ],
-    [element('span', { class: `state ${target.health === 'up' ? 'up' : target.health === 'down' ? 'down' : ''}` }, state), ''],
+    [
+      element(
+        'span',
+        { class: `state ${target.health === 'up' ? 'up' : target.health === 'down' ? 'down' : ''}` },
+        state
+      ),
+      '',
+    ],
     [scraped ? `${ago(now - last)}, every ${target.scrapeInterval}` : '–', ''],
     [scraped ? shown(target.lastScrapeDuration, 'seconds') : '–', 'number'],
     [scraped && target.samples !== undefined ? String(target.samples) : '–', 'number'],

@@ -28,8 +28,8 @@ const SEED: u64 = 20_240_501;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Needs nothing else on this machine: the wiki, its visitors, the scraping, the store (in a \
-temporary folder that goes at the end) and Prometheus's HTTP API all run in this process, on \
-loopback. Ctrl-C ends it.
+temporary folder that goes at the end), Prometheus's HTTP API and a page with charts all run in \
+this process, on loopback. Ctrl-C ends it.
 
 Examples:
   gpx_headwater demo
@@ -201,6 +201,7 @@ impl Stage {
         writeln!(
             out,
             "A wiki with visitors, scraped every second and queried with PromQL:\n\n  \
+             the page      http://{api}/\n  \
              its metrics   http://{wiki}/metrics\n  \
              the API       http://{api}/api/v1/query?query=users_created_total\n  \
              the samples   {} (removed at the end)\n\n\
