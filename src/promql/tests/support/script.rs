@@ -42,7 +42,7 @@ pub(crate) trait Bench {
 
 /// The evaluator over series in memory.
 #[derive(Default)]
-struct Evaluator {
+pub(crate) struct Evaluator {
     memory: Memory,
     /// The same as columns; made when it is first asked for.
     source: Option<Source>,
