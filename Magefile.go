@@ -47,6 +47,7 @@ var Aliases = map[string]any{"test": Check, "bench": Bench.All}
 
 // Build compiles the plugin for release, on Linux as a static binary, into dist/.
 func Build() error {
+	mg.Deps(Page)
 	triple := map[string]string{
 		"amd64": "x86_64-unknown-linux-gnu",
 		"arm64": "aarch64-unknown-linux-gnu",
@@ -83,6 +84,34 @@ func binary() string {
 func Frontend() error {
 	mg.Deps(frontendPackages)
 	return npm("run", "build")
+}
+
+// Page bundles the page of demo and serve, which the next build takes into the binary.
+//
+// Without Node everything else works; the page then says how to build it.
+func Page() error {
+	if _, err := exec.LookPath("npm"); err != nil && os.Getenv("CI") == "" {
+		fmt.Println("npm is missing, so the page of demo and serve will only say how to build it. Install Node 20.19 or newer: https://nodejs.org")
+		return nil
+	}
+	mg.Deps(frontendPackages)
+	return npm("run", "build:page")
+}
+
+// PageCheck looks at the page of demo and serve in a Chromium, with the binary of dist/.
+func PageCheck() error {
+	mg.Deps(Build, frontendPackages)
+	if chromium := os.Getenv("CHROMIUM_PATH"); chromium == "" && os.Getenv("CI") == "" {
+		if _, err := os.Stat("/usr/bin/chromium"); err != nil {
+			fmt.Println("SKIPPED: the page of demo and serve was not looked at: no Chromium at /usr/bin/chromium. Install it, or name one in CHROMIUM_PATH")
+			return nil
+		}
+	}
+	program, err := filepath.Abs(binary())
+	if err != nil {
+		return err
+	}
+	return sh.RunWithV(map[string]string{"HEADWATER_BIN": program}, "npm", "--prefix", frontend, "run", "e2e:page")
 }
 
 func npm(arguments ...string) error {
@@ -152,7 +181,8 @@ func complete() error {
 
 // Check runs everything that CI runs; what fails fastest comes first.
 func Check() error {
-	mg.SerialDeps(Tools, Versions, Format, Lint, Rust, FrontendCheck, Host, Peers)
+	// The page before the crate that takes it in, or that would be compiled twice.
+	mg.SerialDeps(Tools, Versions, Format, Page, Lint, Rust, FrontendCheck, Host, Peers, PageCheck)
 	return assemble()
 }
 
@@ -297,6 +327,10 @@ func (Bench) Peers() error {
 
 // Demo shows Headwater at work on this machine, without Grafana.
 func Demo() error {
+	mg.Deps(Page)
+	if _, err := os.Stat(filepath.Join(targetDirectory(), "release", executable)); err != nil {
+		fmt.Println("Compiling Headwater, which takes a few minutes the first time and seconds after that. Then the address of a page with live charts stands here.")
+	}
 	return sh.RunV("cargo", "run", "--release", "--locked", "--bin", executable, "--", "demo")
 }
 

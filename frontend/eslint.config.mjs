@@ -2,7 +2,9 @@ import grafana from '@grafana/eslint-config';
 import { defineConfig } from 'eslint/config';
 
 export default defineConfig([
-  { ignores: ['node_modules/', 'dist/', 'coverage/', 'artifacts/', 'playwright-report/', 'test-results/'] },
+  {
+    ignores: ['node_modules/', 'dist/', 'page/dist/', 'coverage/', 'artifacts/', 'playwright-report/', 'test-results/'],
+  },
   ...grafana,
   {
     rules: {
@@ -26,8 +28,18 @@ export default defineConfig([
     rules: { 'no-restricted-globals': 'off' },
   },
   {
+    files: ['page/**/*.ts'],
+    rules: {
+      // What strangers name is text, and never HTML.
+      'no-restricted-properties': [
+        'error',
+        ...['innerHTML', 'outerHTML', 'insertAdjacentHTML', 'srcdoc'].map((property) => ({ property })),
+      ],
+    },
+  },
+  {
     // Playwright's `use` is no React hook.
-    files: ['e2e/**/*.ts'],
+    files: ['e2e/**/*.ts', 'page/e2e/**/*.ts'],
     rules: { 'react-hooks/rules-of-hooks': 'off' },
   },
 ]);

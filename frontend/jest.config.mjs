@@ -25,7 +25,7 @@ const ES_MODULES = [
 
 export default {
   testEnvironment: 'jest-environment-jsdom',
-  testMatch: ['<rootDir>/src/**/*.test.{ts,tsx}', '<rootDir>/scripts/**/*.test.ts'],
+  testMatch: ['<rootDir>/src/**/*.test.{ts,tsx}', '<rootDir>/page/**/*.test.ts', '<rootDir>/scripts/**/*.test.ts'],
   setupFilesAfterEnv: ['<rootDir>/jest.setup.ts'],
   moduleNameMapper: {
     '\\.css$': '<rootDir>/testing/stylesheet.cjs',

@@ -3,20 +3,17 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![cfg(unix)]
 
-use std::io::{BufRead, BufReader, Read, Write};
+mod process;
+
+use process::{Started, command};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::Output;
 use std::time::{Duration, Instant};
 
 /// How long something that happens at once may take on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gpx_headwater"));
-    command.stdin(Stdio::null());
-    command
-}
 
 fn run(arguments: &[&str]) -> Output {
     command().args(arguments).output().unwrap()
@@ -24,59 +21,6 @@ fn run(arguments: &[&str]) -> Output {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-/// A process that ends with the test, however that ends.
-struct Started {
-    child: Child,
-    out: BufReader<ChildStdout>,
-}
-
-impl Started {
-    fn new(arguments: &[&str]) -> Self {
-        let mut command = command();
-        let mut child = command
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let out = BufReader::new(child.stdout.take().unwrap());
-        Self { child, out }
-    }
-
-    /// What stands behind `mark` in the first line that the process writes with it.
-    fn line(&mut self, mark: &str) -> String {
-        loop {
-            let mut line = String::new();
-            let read = self.out.read_line(&mut line).unwrap();
-            assert!(read > 0, "the process ended without a line with {mark:?}");
-            if let Some((_, rest)) = line.split_once(mark) {
-                return rest.to_owned();
-            }
-        }
-    }
-
-    /// The host and port that stand behind `mark`.
-    fn address(&mut self, mark: &str) -> String {
-        let rest = self.line(mark);
-        let end = rest.find(['/', ',', '\n']).unwrap();
-        rest[..end].to_owned()
-    }
-
-    /// Ends the process with a signal and gives back its exit status.
-    fn end(&mut self, signal: &str) -> Option<i32> {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args([signal, &pid]).status().unwrap();
-        assert!(sent.success());
-        self.child.wait().unwrap().code()
-    }
-}
-
-impl Drop for Started {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// The body that a server answers with, as JSON.

@@ -11,7 +11,9 @@ mod evaluate;
 mod forwarded;
 mod json;
 mod lookups;
+mod meant_for;
 mod own;
+mod page;
 mod parameters;
 mod parts;
 mod passthrough;
@@ -21,9 +23,9 @@ mod tree;
 mod write;
 
 pub use drafts::{StoredSettings, drafts};
+pub use page::{Page, PageFile};
 pub use parts::{
-    BuildInfo, Clock, Count, Host, Page, PageFile, ServerParts, Targets, TsdbStatistics,
-    WriteLimits,
+    AllowedHosts, BuildInfo, Clock, Count, Host, ServerParts, Targets, TsdbStatistics, WriteLimits,
 };
 
 use axum::Router;

@@ -1,7 +1,7 @@
 //! What the rooms around this one hand in.
 
+use crate::page::Page;
 use series::{Appender, Secret};
-use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Tells the time, in milliseconds since the epoch.
@@ -59,9 +59,20 @@ pub struct ServerParts {
     /// The page for people, where there is one.
     pub page: Option<Page>,
     /// The token that every request but `/-/healthy` and `/-/ready` must carry as
-    /// `Authorization: Bearer …`; `None` asks for none.
+    /// `Authorization: Bearer …`; `None` asks for none. The page's files need none: they hold
+    /// nothing, and ask for the token.
     pub bearer_token: Option<Secret>,
+    /// Whom requests may be meant for, where a browser on this machine could be led to ask; `None`
+    /// checks nothing, for a server that asks for a token.
+    pub allowed_hosts: Option<AllowedHosts>,
 }
+
+/// The names that `Host` may carry: those of loopback, and these.
+///
+/// A web page from elsewhere reads a server on loopback by a name of its own that it lets point
+/// to 127.0.0.1 (DNS rebinding); the browser then sends that name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AllowedHosts(pub Vec<String>);
 
 /// Bounds of one remote write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,22 +129,4 @@ pub struct Count {
     pub name: String,
     /// How much.
     pub value: u64,
-}
-
-/// Files that are served as they are. `index.html` also stands at `/`.
-#[derive(Clone, Default)]
-pub struct Page {
-    /// The files.
-    pub files: Vec<PageFile>,
-}
-
-/// A file of the page.
-#[derive(Clone)]
-pub struct PageFile {
-    /// Its path without a leading slash, such as `page.js`; none twice, and none of the API's.
-    pub path: Cow<'static, str>,
-    /// Its type, such as `text/javascript; charset=utf-8`.
-    pub content_type: &'static str,
-    /// What is in it.
-    pub bytes: Cow<'static, [u8]>,
 }

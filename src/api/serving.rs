@@ -2,14 +2,14 @@
 
 use crate::error::{Error, Result, success};
 use crate::parameters::Parameters;
-use crate::parts::{Count, PageFile, ServerParts, TsdbStatistics};
-use crate::{Api, reply, write};
+use crate::parts::{Count, ServerParts, TsdbStatistics};
+use crate::{Api, meant_for, reply, write};
+use axum::Router;
 use axum::extract::{Extension, Request};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Router, body::Body};
 use jiff::Timestamp;
 use serde::Serialize;
 use series::{Labels, Secret, format_duration};
@@ -24,23 +24,24 @@ const NEVER: &str = "0001-01-01T00:00:00Z";
 const DEFAULT_STATISTICS: usize = 10;
 const MAX_STATISTICS: usize = 10_000;
 
-/// Adds the routes of a server, and the guard before them.
+/// No answer is taken for what its type does not say, nor into a page of another server.
+const KEPT_APART: [(HeaderName, &str); 2] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
+];
+
+/// Adds the routes of a server, and the guards before them.
 pub(crate) fn add(routes: Router<Api>, parts: ServerParts) -> Router<Api> {
     let token = parts.bearer_token.clone();
+    let hosts = parts.allowed_hosts.clone();
     let page = parts.page.clone().unwrap_or_default();
-    let mut routes = routes
+    let routes = routes
         .route("/api/v1/targets", get(targets))
         .route("/api/v1/status/tsdb", get(statistics))
         .route("/api/v1/write", post(write::receive));
-    for file in page.files {
-        let file = Arc::new(file);
-        let at_root = (file.path == "index.html").then(|| "/".to_owned());
-        let path = format!("/{}", file.path);
-        for path in [Some(path), at_root].into_iter().flatten() {
-            let file = Arc::clone(&file);
-            routes = routes.route(&path, get(move || async move { page_file(&file) }));
-        }
-    }
     let parts = Arc::new(parts);
     let ready = Arc::clone(&parts.ready);
     let guarded = routes
@@ -60,8 +61,9 @@ pub(crate) fn add(routes: Router<Api>, parts: ServerParts) -> Router<Api> {
             }
         })),
     };
-    // These say nothing, and whoever asks them has no token.
-    guarded
+    // These hold no secret, and whoever asks them has no token yet.
+    let open = guarded
+        .merge(page.routes())
         .route("/-/healthy", get(|| async { "Headwater is Healthy.\n" }))
         .route(
             "/-/ready",
@@ -75,7 +77,27 @@ pub(crate) fn add(routes: Router<Api>, parts: ServerParts) -> Router<Api> {
                     }
                 }
             }),
-        )
+        );
+    let open = match hosts {
+        None => open,
+        Some(hosts) => open.layer(from_fn(move |request: Request, next: Next| {
+            let checked = meant_for::check(request.uri(), request.headers(), &hosts);
+            async move {
+                match checked {
+                    Ok(()) => next.run(request).await,
+                    Err(refusal) => refusal.into_response(),
+                }
+            }
+        })),
+    };
+    open.layer(from_fn(|request: Request, next: Next| async move {
+        let mut response = next.run(request).await;
+        let headers = response.headers_mut();
+        for (name, value) in KEPT_APART {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        response
+    }))
 }
 
 /// The server's own metrics.
@@ -85,20 +107,6 @@ pub(crate) async fn metrics(Extension(parts): Extension<Arc<ServerParts>>) -> Re
         .await
         .map_err(|_| Error::Internal("gathering metrics failed"))?;
     Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], text).into_response())
-}
-
-fn page_file(file: &PageFile) -> Response {
-    let body = match &file.bytes {
-        std::borrow::Cow::Borrowed(bytes) => Body::from(*bytes),
-        std::borrow::Cow::Owned(bytes) => Body::from(bytes.clone()),
-    };
-    let headers = [
-        (header::CONTENT_TYPE, file.content_type),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        // The page comes out of the binary: another version brings other files.
-        (header::CACHE_CONTROL, "no-cache"),
-    ];
-    (headers, body).into_response()
 }
 
 fn carries(request: &Request, token: &Secret) -> bool {

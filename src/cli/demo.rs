@@ -3,9 +3,10 @@ mod figures;
 mod visitors;
 mod wiki;
 
-use crate::listening::{self, Listen};
+use crate::listening::{self, Callers, Listen};
 use crate::machine::{Machine, Opening, Place, Running};
 use crate::{Ending, Streams};
+use api::AllowedHosts;
 use clap::Args;
 use figures::Figures;
 use scrape::{Origin, Settings};
@@ -27,8 +28,8 @@ const SEED: u64 = 20_240_501;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Needs nothing else on this machine: the wiki, its visitors, the scraping, the store (in a \
-temporary folder that goes at the end) and Prometheus's HTTP API all run in this process, on \
-loopback. Ctrl-C ends it.
+temporary folder that goes at the end), Prometheus's HTTP API and a page with charts all run in \
+this process, on loopback. Ctrl-C ends it.
 
 Examples:
   gpx_headwater demo
@@ -178,7 +179,8 @@ impl Stage {
         let stop = CancellationToken::new();
         tokio::spawn(visitors::come(routes.clone(), SEED, stop.clone()));
         let pages = tokio::spawn(listening::serve(app, routes, stop.clone()));
-        let router = listening::router(&running, machine, None);
+        let callers = Callers::OnThisMachine(AllowedHosts::default());
+        let router = listening::router(&running, machine, callers);
         let answers = tokio::spawn(listening::serve(listener, router, stop.clone()));
         let serving = tokio::spawn(async move {
             // A panic in a server is written where it happens.
@@ -199,6 +201,7 @@ impl Stage {
         writeln!(
             out,
             "A wiki with visitors, scraped every second and queried with PromQL:\n\n  \
+             the page      http://{api}/\n  \
              its metrics   http://{wiki}/metrics\n  \
              the API       http://{api}/api/v1/query?query=users_created_total\n  \
              the samples   {} (removed at the end)\n\n\

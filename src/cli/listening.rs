@@ -6,7 +6,7 @@ pub(crate) use rustls::ServerConfig;
 pub(crate) use tls::{TlsListener, config as tls_config};
 
 use crate::machine::{Machine, Running};
-use api::{BuildInfo, Host, ServerParts, WriteLimits};
+use api::{AllowedHosts, BuildInfo, Host, Page, ServerParts, WriteLimits};
 use axum::Router;
 use series::Secret;
 use std::io;
@@ -63,6 +63,14 @@ impl Listen {
     }
 }
 
+/// A name without scheme, port and path.
+pub(crate) fn host_name(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.contains(['/', ':', ' ', '@']) {
+        return Err("write a name alone, such as metrics.example".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 /// Binds the address, or says in a sentence why that cannot be.
 pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
     TcpListener::bind(address)
@@ -83,12 +91,21 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
         })
 }
 
-/// Prometheus's API over a store.
-pub(crate) fn router(
-    running: &Running,
-    machine: &dyn Machine,
-    bearer_token: Option<Secret>,
-) -> Router {
+/// Who may ask.
+pub(crate) enum Callers {
+    /// Whoever reaches a server on loopback, by its names there or one of these; but no web page
+    /// from elsewhere.
+    OnThisMachine(AllowedHosts),
+    /// Who carries the token.
+    WithToken(Secret),
+}
+
+/// Prometheus's API over a store, and the page.
+pub(crate) fn router(running: &Running, machine: &dyn Machine, callers: Callers) -> Router {
+    let (allowed_hosts, bearer_token) = match callers {
+        Callers::OnThisMachine(hosts) => (Some(hosts), None),
+        Callers::WithToken(token) => (None, Some(token)),
+    };
     let parts = ServerParts {
         host: Host {
             clock: Some(machine.clock()),
@@ -104,8 +121,9 @@ pub(crate) fn router(
         statistics: Arc::clone(&running.statistics),
         // The store is open before the first request is taken.
         ready: Arc::new(|| true),
-        page: None,
+        page: Some(Page::built_in()),
         bearer_token,
+        allowed_hosts,
     };
     api::server(Arc::clone(&running.engine), parts)
 }

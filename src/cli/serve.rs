@@ -1,7 +1,8 @@
-use crate::listening::{self, Listen, TlsListener};
+use crate::listening::{self, Callers, Listen, TlsListener};
 use crate::machine::{Machine, Opening, Place};
 use crate::surroundings::Surroundings;
 use crate::{Ending, Streams};
+use api::AllowedHosts;
 use clap::Args;
 use scrape::{Origin, Settings};
 use series::Secret;
@@ -56,6 +57,13 @@ pub struct Serve {
     /// How much the samples may take, such as 10GB; the oldest go first
     #[arg(long, value_name = "SIZE", value_parser = crate::times::bytes)]
     retention_size: Option<u64>,
+
+    /// A name by which this server is asked beside those of loopback, such as that of a proxy
+    /// before it; may be given several times. Without a token, requests for other names are
+    /// refused, and those that a web page from elsewhere sends
+    #[arg(long, value_name = "NAME", conflicts_with = "bearer_token_file",
+          value_parser = listening::host_name)]
+    allow_host: Vec<String>,
 
     /// A file with the token that every request must carry as Authorization: Bearer …
     #[arg(long, value_name = "FILE")]
@@ -114,7 +122,7 @@ impl Serve {
             // Nobody is left to be told when the stream is closed.
             let _ = writeln!(streams.err, "{damage}");
         }
-        let router = listening::router(&running, machine, guard.token);
+        let router = listening::router(&running, machine, guard.callers);
         let scheme = if guard.tls.is_some() { "https" } else { "http" };
         let noun = if jobs == 1 { "job" } else { "jobs" };
         let said = writeln!(
@@ -183,7 +191,9 @@ impl Serve {
                 self.listen.address().port()
             ));
         }
-        Ok(Guard { token, tls })
+        let hosts = AllowedHosts(self.allow_host.clone());
+        let callers = token.map_or(Callers::OnThisMachine(hosts), Callers::WithToken);
+        Ok(Guard { callers, tls })
     }
 
     /// What `--config` and `--scrape` ask for together.
@@ -215,7 +225,7 @@ impl Serve {
 
 /// Who may come in.
 struct Guard {
-    token: Option<Secret>,
+    callers: Callers,
     tls: Option<Arc<listening::ServerConfig>>,
 }
 

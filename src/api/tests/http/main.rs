@@ -46,6 +46,7 @@ fn parts(store: Arc<FakeStore>) -> ServerParts {
         ready: Arc::new(|| true),
         page: None,
         bearer_token: None,
+        allowed_hosts: None,
     }
 }
 

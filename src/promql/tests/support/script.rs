@@ -1,9 +1,10 @@
 //! Reads and runs `.test` scripts as Prometheus's own `promqltest` does, with its re-evaluation
-//! of every instant case at other times and as the middle step of a range.
+//! of every instant case at other times and as the middle step of a range. What the cases are run
+//! on is a [`Bench`]: the evaluator alone here, a whole server in the front door's tests.
 
 #![allow(dead_code, clippy::unwrap_used)]
 
-use super::memory::{Memory, Point};
+use super::memory::{Memory, Point, Source};
 use promql::syntax::{At, Expr, ExprKind};
 use promql::{InstantParams, Limits, RangeParams};
 use regex::Regex;
@@ -24,15 +25,90 @@ pub(crate) struct Outcome {
     pub(crate) failed: Vec<(usize, String)>,
 }
 
-/// Runs a script.
+/// Keeps samples and evaluates expressions over them.
+pub(crate) trait Bench {
+    /// Forgets all samples.
+    fn clear(&mut self);
+
+    /// Takes the samples of one block.
+    fn load(&mut self, block: &Memory);
+
+    /// The error is the message.
+    fn instant(&mut self, query: &str, time: i64) -> Result<Answer, String>;
+
+    /// The error is the message.
+    fn range(&mut self, query: &str, start: i64, end: i64, step: i64) -> Result<Answer, String>;
+}
+
+/// The evaluator over series in memory.
+#[derive(Default)]
+pub(crate) struct Evaluator {
+    memory: Memory,
+    /// The same as columns; made when it is first asked for.
+    source: Option<Source>,
+}
+
+impl Evaluator {
+    fn source(&mut self) -> &Source {
+        self.source.get_or_insert_with(|| self.memory.source())
+    }
+}
+
+impl Bench for Evaluator {
+    fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    fn load(&mut self, block: &Memory) {
+        self.source = None;
+        for (labels, samples) in &block.series {
+            for (time, (point, start)) in samples {
+                self.memory.put(labels, *time, point.clone(), *start);
+            }
+        }
+    }
+
+    fn instant(&mut self, query: &str, time: i64) -> Result<Answer, String> {
+        let expr = promql::parse(query).map_err(|e| e.to_string())?;
+        let params = InstantParams {
+            time,
+            lookback: LOOKBACK,
+        };
+        let limits = Limits::default();
+        let interrupt = Interrupt::new();
+        promql::evaluate_instant(query, &expr, self.source(), params, &limits, &interrupt)
+            .map_err(|e| e.to_string())
+    }
+
+    fn range(&mut self, query: &str, start: i64, end: i64, step: i64) -> Result<Answer, String> {
+        let expr = promql::parse(query).map_err(|e| e.to_string())?;
+        let params = RangeParams {
+            start,
+            end,
+            step,
+            lookback: LOOKBACK,
+        };
+        let limits = Limits::default();
+        let interrupt = Interrupt::new();
+        promql::evaluate_range(query, &expr, self.source(), params, &limits, &interrupt)
+            .map_err(|e| e.to_string())
+    }
+}
+
+/// Runs a script on the evaluator alone.
 pub(crate) fn run(script: &str) -> Outcome {
+    run_on(script, &mut Evaluator::default())
+}
+
+/// Runs a script.
+pub(crate) fn run_on(script: &str, bench: &mut dyn Bench) -> Outcome {
     let lines: Vec<&str> = script
         .lines()
         .map(str::trim)
         .map(|line| if line.starts_with('#') { "" } else { line })
         .collect();
     let mut outcome = Outcome::default();
-    let mut memory = Memory::default();
+    bench.clear();
     let mut at = 0;
     while at < lines.len() {
         let line = lines[at];
@@ -40,10 +116,10 @@ pub(crate) fn run(script: &str) -> Outcome {
         if line.is_empty() {
             at += 1;
         } else if line == "clear" {
-            memory = Memory::default();
+            bench.clear();
             at += 1;
         } else if line.starts_with("load") {
-            load(&mut memory, &lines[at..end]);
+            bench.load(&load(&lines[at..end]));
             at = end;
         } else if line.starts_with("eval") {
             // A case also ends where the next command begins.
@@ -52,7 +128,7 @@ pub(crate) fn run(script: &str) -> Outcome {
                 .take_while(|l| !is_command(l))
                 .count();
             let block = &lines[at..at + own];
-            match Case::parse(block).and_then(|case| case.run(&memory)) {
+            match Case::parse(block).and_then(|case| case.run(bench)) {
                 Ok(()) => outcome.passed += 1,
                 Err(reason) => outcome
                     .failed
@@ -288,7 +364,8 @@ fn histogram(text: &str) -> Histogram {
     out
 }
 
-fn load(memory: &mut Memory, lines: &[&str]) {
+fn load(lines: &[&str]) -> Memory {
+    let mut memory = Memory::default();
     let mut words = lines[0].split_whitespace();
     let with_custom_buckets = words.next() == Some("load_with_nhcb");
     let step = parse_duration(words.next().unwrap()).unwrap();
@@ -315,8 +392,9 @@ fn load(memory: &mut Memory, lines: &[&str]) {
         }
     }
     if with_custom_buckets {
-        put_custom_buckets(memory, &block, step);
+        put_custom_buckets(&mut memory, &block, step);
     }
+    memory
 }
 
 /// Offsets of start times from their samples; `i64::MAX` where none is given.
@@ -536,40 +614,16 @@ impl Case {
         Ok(())
     }
 
-    fn run(&self, memory: &Memory) -> Verdict {
-        let source = memory.source();
-        let limits = Limits::default();
-        let range = |query: &str, start: i64, end: i64, step: i64| {
-            let expr = promql::parse(query).map_err(|e| e.to_string())?;
-            let params = RangeParams {
-                start,
-                end,
-                step,
-                lookback: LOOKBACK,
-            };
-            promql::evaluate_range(query, &expr, &source, params, &limits, &Interrupt::new())
-                .map_err(|e| e.to_string())
-        };
+    fn run(&self, bench: &mut dyn Bench) -> Verdict {
         if !self.instant {
-            let answer = match range(&self.query, self.start, self.end, self.step) {
+            let answer = match bench.range(&self.query, self.start, self.end, self.step) {
                 Ok(answer) => answer,
                 Err(error) => return self.failed(&error),
             };
             return self.judge(&answer, &self.query);
         }
         for (query, time) in self.variants()? {
-            let instant = promql::parse(&query)
-                .map_err(|e| e.to_string())
-                .and_then(|expr| {
-                    let params = InstantParams {
-                        time,
-                        lookback: LOOKBACK,
-                    };
-                    let interrupt = Interrupt::new();
-                    promql::evaluate_instant(&query, &expr, &source, params, &limits, &interrupt)
-                        .map_err(|e| e.to_string())
-                });
-            let answer = match instant {
+            let answer = match bench.instant(&query, time) {
                 Ok(answer) => answer,
                 Err(error) => {
                     self.failed(&error)
@@ -587,7 +641,8 @@ impl Case {
             {
                 continue;
             }
-            let answer = range(&query, time - 60_000, time + 60_000, 60_000)
+            let answer = bench
+                .range(&query, time - 60_000, time + 60_000, 60_000)
                 .map_err(|e| format!("{query} around {time}: {e}"))?;
             self.judge_middle(&answer, time)
                 .map_err(|e| format!("{query} around {time}: {e}"))?;
