@@ -243,6 +243,28 @@ fn notices_and_statistics_are_kept() {
             elapsed: Duration::from_millis(250)
         }]
     );
+    let told = answer.statistics.told.unwrap();
+    assert!(told.starts_with(r#"{"timings":{"evalTotalTime":0.25,"other":1}"#));
+    assert!(told.ends_with(r#""peakSamples":7}}"#), "{told}");
+}
+
+#[test]
+fn statistics_that_are_no_json_are_an_error_at_their_byte() {
+    let body = r#"{"status":"success","data":{"resultType":"matrix","result":[],"stats":{"a":}}}"#;
+    let error = read(body).unwrap_err();
+    assert_eq!(error.offset, 70);
+    assert!(error.reason.contains("statistics"), "{error}");
+}
+
+#[test]
+fn statistics_beyond_their_bound_keep_only_their_numbers() {
+    let steps = vec!["[1700000000,123456]"; MAX_STATISTICS_BYTES / 19].join(",");
+    let answer = answer(&format!(
+        "{{\"status\":\"success\",\"data\":{{\"resultType\":\"matrix\",\"result\":[],\"stats\":\
+         {{\"samples\":{{\"totalQueryableSamples\":42,\"totalQueryableSamplesPerStep\":[{steps}]}}}}}}}}"
+    ));
+    assert_eq!(answer.statistics.samples, Some(42));
+    assert_eq!(answer.statistics.told, None);
 }
 
 #[test]
