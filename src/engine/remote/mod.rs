@@ -234,7 +234,7 @@ impl RemoteEngine {
         Some(("timeout", format_duration(ms)))
     }
 
-    async fn lookup<T: serde::de::DeserializeOwned>(
+    async fn lookup<T: serde::de::DeserializeOwned + Default>(
         &self,
         request: Request,
         context: &Context,

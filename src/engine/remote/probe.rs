@@ -101,7 +101,7 @@ async fn ask(transport: &Transport, request: &Request, state: &Mutex<State>) -> 
     Ok(())
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 struct BuildInfo {
     #[serde(default)]
     application: String,

@@ -201,6 +201,19 @@ async fn metadata_comes_by_family() {
 }
 
 #[tokio::test]
+async fn null_is_an_empty_list() {
+    let server = FaultyServer::start(|_| json(200, r#"{"status":"success","data":null}"#)).await;
+    let engine = remote(&server.url);
+    let (all, none) = (LabelQuestion::default(), Context::default());
+    let names = engine.label_names(&all, &none).await.unwrap();
+    assert!(names.entries.is_empty() && !names.truncated);
+    assert!(engine.series(&all, &none).await.unwrap().entries.is_empty());
+    assert!(engine.metadata(None, &none).await.unwrap().is_empty());
+    let exemplars = engine.exemplars(&range_of("up"), &none).await.unwrap();
+    assert!(exemplars.is_empty());
+}
+
+#[tokio::test]
 async fn a_look_up_that_fails_says_what_the_server_says() {
     let body = r#"{"status":"error","errorType":"bad_data","error":"no"}"#;
     let server = FaultyServer::start(move |_| json(400, body)).await;
