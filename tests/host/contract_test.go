@@ -61,7 +61,7 @@ func TestTheStepFollowsFromIntervalsAndPoints(t *testing.T) {
 		"the factor multiplies":          {map[string]any{"interval": "10s", "intervalFactor": 3}, "", time.Hour, 1500, "30"},
 		"the rate interval as Min step":  {map[string]any{"interval": "$__rate_interval", "intervalFactor": 3}, "", time.Hour, 1500, "60"},
 		"a fraction of a second":         {map[string]any{"interval": "250ms"}, "", time.Minute, 1500, "0.25"},
-		"a range of ten years":           {map[string]any{}, "", 10 * 365 * 24 * time.Hour, 1500, "259200"},
+		"a range of ten years":           {map[string]any{}, "", 10 * 365 * 24 * time.Hour, 1500, "86400"},
 		"a range of a millisecond":       {map[string]any{}, "", time.Millisecond, 1500, "15"},
 		"a scrape interval as a number":  {map[string]any{}, "20", time.Hour, 1500, "20"},
 		"the interval macro as Min step": {map[string]any{"interval": "${__interval}", "intervalMs": 25_000}, "", time.Hour, 1500, "25"},
