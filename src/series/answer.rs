@@ -77,6 +77,9 @@ pub struct Statistics {
     pub samples: Option<u64>,
     /// Time by stage, in the order in which the stages ran.
     pub stages: Vec<Stage>,
+    /// What a server told of it, word for word: a JSON object. The fields above hold what of it
+    /// is understood.
+    pub told: Option<Box<str>>,
 }
 
 /// One part of a query's work.

@@ -57,11 +57,16 @@ func BenchmarkIdleMemory(b *testing.B) {
 
 func residentMebibytes(b *testing.B, pid int) float64 {
 	b.Helper()
+	return statusMebibytes(b, pid, "VmRSS:")
+}
+
+func statusMebibytes(b *testing.B, pid int, key string) float64 {
+	b.Helper()
 	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 	if err != nil {
 		b.Fatal(err)
 	}
-	_, after, _ := strings.Cut(string(status), "VmRSS:")
+	_, after, _ := strings.Cut(string(status), key)
 	kibibytes, err := strconv.ParseFloat(strings.Fields(after)[0], 64)
 	if err != nil {
 		b.Fatal(err)

@@ -146,6 +146,8 @@ func clientSet() map[int]goplugin.PluginSet {
 type launch struct {
 	socketDir string
 	env       []string
+	// path is another plugin than ours.
+	path string
 	// faults starts a debug build that panics when it is asked for the resource `test/panic`
 	// or the query `headwater_test_panic()`.
 	faults bool
@@ -193,7 +195,11 @@ func tryStart(tb testing.TB, how launch) (*plugin, error) {
 	if p.socketDir == "" {
 		p.socketDir = shortTempDir(tb)
 	}
-	p.cmd = exec.Command(binary(tb))
+	path := how.path
+	if path == "" {
+		path = binary(tb)
+	}
+	p.cmd = exec.Command(path)
 	p.cmd.Env = append(grafanaEnvironment(), "PLUGIN_UNIX_SOCKET_DIR="+p.socketDir)
 	if how.faults {
 		environment := append(p.cmd.Env, "GF_PLUGIN_TEST_FAULTS=1")

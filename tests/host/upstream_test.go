@@ -36,6 +36,9 @@ type call struct {
 //	specials         a series with NaN, +Inf and -Inf
 //	many_<n>         n series of one sample per step
 //	empty            no series
+//	warned_empty     no series, one warning
+//	costly           `up` with statistics
+//	panel_<n>        `up`, once all of a refresh are there
 type upstream struct {
 	*httptest.Server
 	mu    sync.Mutex
@@ -44,6 +47,17 @@ type upstream struct {
 	// because the caller closed the connection.
 	waiting, hungUp int
 	released        chan struct{}
+	// gathered holds the queries for panels while it is open.
+	gathered chan struct{}
+}
+
+// gather makes the queries for panels wait until the returned function is called.
+func (u *upstream) gather() (letGo func()) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	gathered := make(chan struct{})
+	u.gathered = gathered
+	return func() { close(gathered) }
 }
 
 func startUpstream(tb testing.TB) *upstream {
@@ -65,6 +79,13 @@ func startUpstream(tb testing.TB) *upstream {
 	})
 	mux.HandleFunc("/api/v1/series", func(w http.ResponseWriter, _ *http.Request) {
 		writeData(w, []map[string]string{{"__name__": "up", "job": "app"}})
+	})
+	mux.HandleFunc("/api/v1/query_exemplars", func(w http.ResponseWriter, r *http.Request) {
+		start, _ := strconv.ParseFloat(r.Form.Get("start"), 64)
+		writeData(w, []any{map[string]any{
+			"seriesLabels": map[string]string{"job": "app"},
+			"exemplars":    []any{map[string]any{"labels": map[string]string{"trace_id": "abc"}, "value": "0.5", "timestamp": start + 1}},
+		}})
 	})
 	mux.HandleFunc("/api/v1/metadata", func(w http.ResponseWriter, _ *http.Request) {
 		writeData(w, map[string]any{"up": []map[string]string{{"type": "gauge", "help": "Whether the target answered.", "unit": ""}}})
@@ -246,7 +267,25 @@ func (u *upstream) answer(w http.ResponseWriter, r *http.Request, ranged bool) {
 		writeData(w, map[string]any{"resultType": resultType, "result": result})
 		return
 	}
+	if strings.HasPrefix(expr, "panel_") {
+		u.mu.Lock()
+		gathered := u.gathered
+		u.mu.Unlock()
+		select {
+		case <-gathered:
+		case <-r.Context().Done():
+		}
+	}
 	switch expr {
+	case "warned_empty":
+		writeJSON(w, http.StatusOK, map[string]any{
+			"status": "success", "warnings": []string{"a replica is down"},
+			"data": map[string]any{"resultType": resultType, "result": []any{}},
+		})
+	case "costly":
+		writeData(w, map[string]any{"resultType": resultType, "result": both, "stats": map[string]any{
+			"timings": map[string]any{"evalTotalTime": 0.25}, "samples": map[string]any{"totalQueryableSamples": 42}, "seriesFetched": "2",
+		}})
 	case "blocked":
 		u.block(w, r)
 	case "hangs_up":

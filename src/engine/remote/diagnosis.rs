@@ -1,10 +1,10 @@
 //! What answers at the URL, what is wrong with it, and how to mend it.
 
 use super::lookups;
+use super::probe::ServerFacts;
 use super::settings::ServerKind;
 use super::transport::{Request, Transport};
 use crate::{Error, Health, HealthStatus, Method, TransportFailure};
-use serde::Deserialize;
 use serde::de::IgnoredAny;
 use std::time::Duration;
 
@@ -13,60 +13,6 @@ const SLOW: Duration = Duration::from_secs(2);
 
 /// Clocks further apart shift what "now" means on a panel.
 const MAX_SKEW_MS: i64 = 30_000;
-
-/// What a server says of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServerFacts {
-    /// Which dialect it speaks, where that is clear.
-    pub kind: Option<ServerKind>,
-    /// Its version, where it tells.
-    pub version: Option<String>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct BuildInfo {
-    #[serde(default)]
-    application: String,
-    #[serde(default)]
-    version: String,
-    features: Option<IgnoredAny>,
-}
-
-/// Tells the dialects apart by what `status/buildinfo` says, and by whether it came with
-/// VictoriaMetrics's header.
-pub(super) fn facts(build: &BuildInfo, is_victoria: bool) -> ServerFacts {
-    let application = build.application.to_ascii_lowercase();
-    if is_victoria {
-        // The version it gives is that of the Prometheus whose API it speaks.
-        return ServerFacts {
-            kind: Some(ServerKind::VictoriaMetrics),
-            version: None,
-        };
-    }
-    let kind = if application.contains("mimir") {
-        Some(ServerKind::Mimir)
-    } else if application.contains("cortex") {
-        Some(ServerKind::Cortex)
-    } else if application.contains("thanos") {
-        Some(ServerKind::Thanos)
-    } else if application.contains("victoria") {
-        Some(ServerKind::VictoriaMetrics)
-    } else if build.features.is_some() {
-        // Mimir alone lists its features.
-        Some(ServerKind::Mimir)
-    } else if build.version.starts_with("0.") {
-        // Prometheus left 0.x behind in 2016; Thanos is still there.
-        Some(ServerKind::Thanos)
-    } else if build.version.is_empty() {
-        None
-    } else {
-        Some(ServerKind::Prometheus)
-    };
-    ServerFacts {
-        kind,
-        version: (!build.version.is_empty()).then(|| build.version.clone()),
-    }
-}
 
 impl ServerKind {
     /// Its name for people.
@@ -245,51 +191,4 @@ async fn advice_for_missing(transport: &Transport, request: &Request) -> String 
     "There is no Prometheus API at this path. If the server is reached under a prefix (such as \
      /prometheus), add it to the URL."
         .to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dialects_are_told_apart_by_their_build() {
-        for (json, kind, version) in [
-            (
-                r#"{"version":"2.42.0","goVersion":"go1.19"}"#,
-                Some(ServerKind::Prometheus),
-                Some("2.42.0"),
-            ),
-            (
-                r#"{"application":"Grafana Mimir","version":"2.10","features":{}}"#,
-                Some(ServerKind::Mimir),
-                Some("2.10"),
-            ),
-            (
-                r#"{"version":"","features":{"ruler_config_api":"true"}}"#,
-                Some(ServerKind::Mimir),
-                None,
-            ),
-            (
-                r#"{"application":"Cortex","version":"1.16"}"#,
-                Some(ServerKind::Cortex),
-                Some("1.16"),
-            ),
-            (
-                r#"{"version":"0.34.1"}"#,
-                Some(ServerKind::Thanos),
-                Some("0.34.1"),
-            ),
-            (r#"{}"#, None, None),
-        ] {
-            let build: BuildInfo = serde_json::from_str(json).unwrap();
-            let found = facts(&build, false);
-            assert_eq!(
-                (found.kind, found.version.as_deref()),
-                (kind, version),
-                "{json}"
-            );
-            let victoria = facts(&build, true);
-            assert_eq!(victoria.kind, Some(ServerKind::VictoriaMetrics));
-        }
-    }
 }

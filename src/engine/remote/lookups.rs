@@ -4,8 +4,8 @@ use super::failure;
 use super::questions::{form, head, seconds};
 use super::transport::{Request, Transport};
 use crate::{Error, FamilyMetadata, LabelQuestion, Result};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use series::{Exemplar, Labels, Limited, Metadata, MetricKind, Sample, SeriesExemplars};
 use std::collections::BTreeMap;
 
@@ -16,15 +16,24 @@ const MAX_LOOKUP_BYTES: usize = 64 << 20;
 struct Envelope<T> {
     #[serde(default)]
     status: String,
-    data: Option<T>,
+    /// `None` where it is missing, `Some(None)` where it is `null`.
+    #[serde(default, deserialize_with = "present")]
+    data: Option<Option<T>>,
     #[serde(default, rename = "errorType")]
     error_type: String,
     #[serde(default)]
     error: String,
 }
 
+/// Tells a value that is `null` from one that is not there.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
 /// Asks, and reads the `data` of the answer.
-pub(super) async fn ask<T: DeserializeOwned>(
+pub(super) async fn ask<T: DeserializeOwned + Default>(
     transport: &Transport,
     request: &Request,
 ) -> Result<T> {
@@ -35,7 +44,7 @@ pub(super) async fn ask<T: DeserializeOwned>(
 const VICTORIA_HEADER: &str = "x-server-hostname";
 
 /// Asks, reads the `data` of the answer, and says whether it came from VictoriaMetrics.
-pub(super) async fn ask_and_look<T: DeserializeOwned>(
+pub(super) async fn ask_and_look<T: DeserializeOwned + Default>(
     transport: &Transport,
     request: &Request,
 ) -> Result<(T, bool)> {
@@ -68,7 +77,8 @@ pub(super) async fn ask_and_look<T: DeserializeOwned>(
     }
     let length = body.len() as u64;
     let missing = || malformed(length, "no \"data\" in the answer".to_owned());
-    let data = envelope.data.ok_or_else(missing)?;
+    // Servers written in Go say `null` where they have an empty list.
+    let data = envelope.data.ok_or_else(missing)?.unwrap_or_default();
     Ok((data, received.headers().contains_key(VICTORIA_HEADER)))
 }
 

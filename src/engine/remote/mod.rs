@@ -6,8 +6,10 @@
 mod diagnosis;
 mod failure;
 mod gate;
+mod incremental;
 mod lookups;
 mod passing;
+mod probe;
 mod questions;
 pub mod reader;
 mod settings;
@@ -15,21 +17,23 @@ mod sharing;
 mod tls;
 mod transport;
 
-pub use diagnosis::ServerFacts;
+pub use probe::ServerFacts;
 pub use settings::{
     AtBound, BasicAuth, Compression, Incremental, Proxy, RemoteSettings, ServerKind, TlsSettings,
 };
 
 use crate::{
-    Context, Engine, Error, FamilyMetadata, Health, LabelQuestion, Method, Reply, ResourceRequest,
-    ResourceResponse, Result,
+    Context, Engine, Error, FamilyMetadata, ForwardedHeader, Health, LabelQuestion, Method, Reply,
+    ResourceRequest, ResourceResponse, Result,
 };
+use incremental::Moving;
+use probe::Probe;
 use query::{InstantQuery, RangeQuery};
 use questions::{Limits, form, seconds};
 use series::{Answer, Labels, Limited, QueryResult, SeriesExemplars, format_duration};
-use sharing::{InFlight, Key};
+use sharing::{InFlight, Key, identity};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use transport::{Request, Transport};
 
@@ -49,7 +53,8 @@ pub struct RemoteEngine {
     settings: RemoteSettings,
     limits: Limits,
     answers: InFlight<Answer>,
-    facts: Mutex<Option<ServerFacts>>,
+    moving: Option<Arc<Moving>>,
+    probe: Probe,
 }
 
 impl RemoteEngine {
@@ -58,21 +63,24 @@ impl RemoteEngine {
     /// # Errors
     /// [`Error::Setting`] that names the key of a setting that cannot be used.
     pub fn new(settings: RemoteSettings) -> Result<Self> {
+        let limits = Limits::new(&settings);
+        let moving = settings
+            .incremental
+            .filter(|incremental| incremental.max_bytes > 0);
         Ok(Self {
             transport: Arc::new(Transport::new(&settings)?),
-            limits: Limits::new(&settings),
+            limits,
             answers: InFlight::new(),
-            facts: Mutex::new(None),
+            moving: moving.map(|incremental| Arc::new(Moving::new(incremental, limits.bounds()))),
+            probe: Probe::default(),
             settings,
         })
     }
 
-    /// What the server said of itself when [`Engine::health`] last asked, or what the settings
-    /// say of it.
+    /// What the server last said of itself, or what the settings say of it.
     #[must_use]
     pub fn server(&self) -> ServerFacts {
-        let known = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = known.clone();
+        let known = self.probe.facts();
         ServerFacts {
             kind: self
                 .settings
@@ -131,17 +139,93 @@ impl RemoteEngine {
 
     /// Asks a query, together with whoever asks the same at the same time.
     async fn query(&self, request: Request, context: &Context) -> Result<Answer> {
+        let (transport, limits) = (Arc::clone(&self.transport), self.limits);
+        self.shared(request, context, |request, _| {
+            Box::pin(async move { questions::ask(&transport, &request, limits).await })
+        })
+        .await
+    }
+
+    /// Joins whoever asks the same at the same time, or starts `work`, which gets the request
+    /// and who asks it.
+    async fn shared(
+        &self,
+        request: Request,
+        context: &Context,
+        work: impl FnOnce(Request, Vec<ForwardedHeader>) -> Reply<'static, Result<Answer>>,
+    ) -> Result<Answer> {
         context.interrupt.check()?;
+        let identity = identity(&request.forwarded);
         let key = Key {
             request: format!("{} {}", request.path, request.parameters),
-            forwarded: request.forwarded.clone(),
+            identity: identity.clone(),
             priority: request.priority,
         };
-        let answer = self.answers.join(key, || {
-            let (transport, limits) = (Arc::clone(&self.transport), self.limits);
-            Box::pin(async move { questions::ask(&transport, &request, limits).await })
-        });
+        let answer = self.answers.join(key, || work(request, identity));
         self.within(self.deadline(context), answer).await
+    }
+
+    /// Asks a range of which memory knows the beginning, or will.
+    async fn moving_range(
+        &self,
+        moving: Arc<Moving>,
+        query: RangeQuery,
+        settled_ms: i64,
+        context: &Context,
+    ) -> Result<Answer> {
+        let timeout = self.timeout_parameter();
+        let whole = self.range_request(&query, timeout.as_ref(), context);
+        let (transport, limits) = (Arc::clone(&self.transport), self.limits);
+        self.shared(whole, context, |request, identity| {
+            Box::pin(async move {
+                let ask = |range: RangeQuery| {
+                    let mut request = request.clone();
+                    request.parameters = range_parameters(&range, timeout.as_ref());
+                    let transport = &transport;
+                    async move { questions::ask(transport, &request, limits).await }
+                };
+                moving.answer(&query, settled_ms, &identity, ask).await
+            })
+        })
+        .await
+    }
+
+    fn range_request(
+        &self,
+        query: &RangeQuery,
+        timeout: Option<&(&'static str, String)>,
+        context: &Context,
+    ) -> Request {
+        self.request(
+            "api/v1/query_range",
+            range_parameters(query, timeout),
+            context,
+        )
+    }
+
+    /// The memory that may serve a range, and the last step that is settled.
+    fn memory_for(&self, query: &RangeQuery, context: &Context) -> Option<(Arc<Moving>, i64)> {
+        let moving = self.moving.as_ref()?;
+        let settled = moving.settled(query, context.now_ms?)?;
+        self.look_at_the_server(context);
+        // What VictoriaMetrics says to a step depends on the range around it, and it remembers
+        // by itself.
+        let is_victoria = self.server().kind == Some(ServerKind::VictoriaMetrics);
+        (!is_victoria).then(|| (Arc::clone(moving), settled))
+    }
+
+    /// Finds out in the background what the server is, where that is not known or long ago.
+    fn look_at_the_server(&self, context: &Context) {
+        self.probe.look(|| {
+            let request = self.build_request(context);
+            (Arc::clone(&self.transport), request)
+        });
+    }
+
+    fn build_request(&self, context: &Context) -> Request {
+        let mut build = self.request(probe::PATH, String::new(), context);
+        build.method = Some(Method::Get);
+        build
     }
 
     fn timeout_parameter(&self) -> Option<(&'static str, String)> {
@@ -150,7 +234,7 @@ impl RemoteEngine {
         Some(("timeout", format_duration(ms)))
     }
 
-    async fn lookup<T: serde::de::DeserializeOwned>(
+    async fn lookup<T: serde::de::DeserializeOwned + Default>(
         &self,
         request: Request,
         context: &Context,
@@ -162,10 +246,11 @@ impl RemoteEngine {
 
     /// Whether names and values are looked up among series: where the settings want it, and for
     /// a Prometheus before 2.24, whose labels API knows no selectors.
-    fn looks_among_series(&self, question: &LabelQuestion) -> bool {
+    fn looks_among_series(&self, question: &LabelQuestion, context: &Context) -> bool {
         if self.settings.series_endpoint {
             return true;
         }
+        self.look_at_the_server(context);
         let server = self.server();
         let old = server
             .kind
@@ -186,6 +271,16 @@ impl RemoteEngine {
     }
 }
 
+fn range_parameters(query: &RangeQuery, timeout: Option<&(&'static str, String)>) -> String {
+    let parameters = [
+        ("query", query.expr.clone()),
+        ("start", seconds(query.start_ms)),
+        ("end", seconds(query.end_ms)),
+        ("step", seconds(query.step_ms)),
+    ];
+    form(parameters.into_iter().chain(timeout.cloned()))
+}
+
 fn is_before_2_24(version: &str) -> bool {
     let mut parts = version
         .trim_start_matches('v')
@@ -203,14 +298,10 @@ impl Engine for RemoteEngine {
         query: &'a RangeQuery,
         context: &'a Context,
     ) -> Reply<'a, Result<Answer>> {
-        let mut parameters = vec![
-            ("query", query.expr.clone()),
-            ("start", seconds(query.start_ms)),
-            ("end", seconds(query.end_ms)),
-            ("step", seconds(query.step_ms)),
-        ];
-        parameters.extend(self.timeout_parameter());
-        let request = self.request("api/v1/query_range", form(parameters), context);
+        if let Some((moving, settled_ms)) = self.memory_for(query, context) {
+            return Box::pin(self.moving_range(moving, query.clone(), settled_ms, context));
+        }
+        let request = self.range_request(query, self.timeout_parameter().as_ref(), context);
         Box::pin(self.query(request, context))
     }
 
@@ -268,14 +359,10 @@ impl Engine for RemoteEngine {
                 let half = i64::try_from(took.as_millis() / 2).unwrap_or_default();
                 time.saturating_sub(now).saturating_sub(half)
             });
-            let mut build = self.request("api/v1/status/buildinfo", String::new(), context);
-            build.method = Some(Method::Get);
-            // A server without this path is healthy all the same.
-            let asked = lookups::ask_and_look(&self.transport, &build);
-            if let Ok((build, is_victoria)) = self.within(deadline, asked).await {
-                let mut known = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
-                *known = Some(diagnosis::facts(&build, is_victoria));
-            }
+            // A server without build information is healthy all the same.
+            let build = self.build_request(context);
+            let asked = self.probe.ask(&self.transport, &build);
+            let _known = self.within(deadline, asked).await;
             diagnosis::of_success(&self.transport, Some(&self.server()), took, skew_ms)
         })
     }
@@ -302,7 +389,7 @@ impl Engine for RemoteEngine {
         context: &'a Context,
     ) -> Reply<'a, Result<Limited<Vec<String>>>> {
         Box::pin(async move {
-            if self.looks_among_series(question) {
+            if self.looks_among_series(question, context) {
                 let series = self.series_of(question, context).await?;
                 let names = series.entries.iter().flat_map(Labels::iter);
                 let names = names.map(|(name, _)| name.to_owned()).collect();
@@ -326,7 +413,7 @@ impl Engine for RemoteEngine {
         context: &'a Context,
     ) -> Reply<'a, Result<Limited<Vec<String>>>> {
         Box::pin(async move {
-            if self.looks_among_series(question) {
+            if self.looks_among_series(question, context) {
                 let series = self.series_of(question, context).await?;
                 let values = series.entries.iter().filter_map(|labels| labels.get(name));
                 let values = values.map(str::to_owned).collect();

@@ -45,6 +45,10 @@ impl Limits {
             at_bound: settings.at_bound,
         }
     }
+
+    pub(super) fn bounds(self) -> Bounds {
+        self.bounds
+    }
 }
 
 /// Asks, and reads the answer as it arrives.

@@ -7,6 +7,9 @@ use std::time::Duration;
 /// Each field names the key under which Grafana's settings hold it. It has no `Debug`, for it
 /// holds secrets. [`RemoteSettings::default`] is what a data source without any setting means,
 /// except for `url`, which every data source needs.
+///
+/// `cacheLevel`, `disableRecordingRules` and `manageAlerts` of Grafana's Prometheus data source
+/// are its frontend's: they may stand in the settings and mean nothing here.
 #[derive(Clone)]
 pub struct RemoteSettings {
     /// `url`: the server's base, such as `http://prometheus:9090` or
@@ -56,7 +59,8 @@ pub struct RemoteSettings {
     /// `atLimit`: what happens at one of these three bounds.
     pub at_bound: AtBound,
     /// `incrementalQuerying`, `incrementalQueryOverlapWindow`, `cacheBytes`: whether a moving
-    /// time range is answered from memory plus its new tail; off by default.
+    /// time range is answered from memory plus its new tail. Off by default, as in Grafana's
+    /// Prometheus data source: samples that come later than the overlap would be missed.
     pub incremental: Option<Incremental>,
     /// `prometheusType`: what the server is, where the settings say so.
     pub kind: Option<ServerKind>,
@@ -168,7 +172,8 @@ pub struct Incremental {
     /// `incrementalQueryOverlapWindow`: how much of the known end is asked for again, for late
     /// samples; 10 min.
     pub overlap: Duration,
-    /// `cacheBytes`: most memory for earlier answers of this data source; 64 MiB.
+    /// `cacheBytes`: most memory for earlier answers of this data source; 64 MiB, and 0 to
+    /// remember nothing.
     pub max_bytes: usize,
 }
 

@@ -13,7 +13,7 @@ pub(super) struct Key {
     /// Path and parameters.
     pub(super) request: String,
     /// Who asks, where the server is told.
-    pub(super) forwarded: Vec<ForwardedHeader>,
+    pub(super) identity: Vec<ForwardedHeader>,
     /// Alert rules and dashboards wait in queues of their own, and are told different things at
     /// a bound.
     pub(super) priority: Priority,
@@ -24,6 +24,37 @@ impl Hash for Key {
         // Tokens stay out of the hash; equality tells them apart.
         self.request.hash(state);
     }
+}
+
+/// Headers by which Grafana says from where a question comes: the dashboard, the panel, the trace.
+/// The answer is the same for all of them. The server gets those of whoever asked first.
+const WHEREABOUTS: [&str; 13] = [
+    "baggage",
+    "fromalert",
+    "traceparent",
+    "tracestate",
+    "x-dashboard-title",
+    "x-dashboard-uid",
+    "x-datasource-uid",
+    "x-grafana-from-expr",
+    "x-panel-id",
+    "x-panel-plugin-id",
+    "x-panel-title",
+    "x-plugin-id",
+    "x-query-group-id",
+];
+
+/// Of the headers that are sent, those that may change the answer.
+pub(super) fn identity(forwarded: &[ForwardedHeader]) -> Vec<ForwardedHeader> {
+    let may_matter = |header: &&ForwardedHeader| {
+        !WHEREABOUTS
+            .iter()
+            .any(|name| header.name.eq_ignore_ascii_case(name))
+    };
+    let mut identity: Vec<_> = forwarded.iter().filter(may_matter).cloned().collect();
+    // They come from a map, in any order.
+    identity.sort_by(|a, b| a.name.cmp(&b.name));
+    identity
 }
 
 type Work<T> = Shared<Reply<'static, Result<T>>>;
@@ -117,9 +148,26 @@ mod tests {
     fn key(request: &str) -> Key {
         Key {
             request: request.to_owned(),
-            forwarded: Vec::new(),
+            identity: Vec::new(),
             priority: Priority::Dashboard,
         }
+    }
+
+    #[test]
+    fn the_panel_makes_no_difference_and_the_person_does() {
+        let header = |name: &str| ForwardedHeader {
+            name: name.to_owned(),
+            value: series::Secret::new("x".to_owned()),
+        };
+        let headers = [
+            "x-grafana-user",
+            "X-Panel-Id",
+            "authorization",
+            "Traceparent",
+        ];
+        let identity = identity(&headers.map(header));
+        let names: Vec<&str> = identity.iter().map(|h| h.name.as_str()).collect();
+        assert_eq!(names, ["authorization", "x-grafana-user"]);
     }
 
     #[tokio::test]

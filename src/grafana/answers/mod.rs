@@ -12,7 +12,7 @@ use crate::panel_query::Legend;
 use histograms::push_histograms;
 use legend::LegendWriter;
 use serde_json::{Map, Value, json};
-use series::{Answer, Column, InstantSample, Labels, QueryResult, Series, Statistics};
+use series::{Answer, Column, InstantSample, Labels, QueryResult, Series, Stage, Statistics};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -278,9 +278,12 @@ impl Metas {
         let rest = Value::Object(meta.clone()).to_string();
 
         custom.insert("calculatedMinStep".to_owned(), asked.step_ms.into());
-        let stats = statistics(&answer.statistics);
-        if !stats.is_empty() {
-            custom.insert("stats".to_owned(), stats.into());
+        if let Some(stats) = statistics(&answer.statistics) {
+            custom.insert("stats".to_owned(), stats);
+        }
+        let shown = shown_statistics(&answer.statistics);
+        if !shown.is_empty() {
+            meta.insert("stats".to_owned(), shown.into());
         }
         meta.insert("custom".to_owned(), custom.into());
         meta.insert(
@@ -294,7 +297,12 @@ impl Metas {
     }
 }
 
-fn statistics(statistics: &Statistics) -> Map<String, Value> {
+/// What a program finds under `custom.stats`: the server's own words, as Grafana's Prometheus data
+/// source has them, else our own.
+fn statistics(statistics: &Statistics) -> Option<Value> {
+    if let Some(told) = &statistics.told {
+        return serde_json::from_str(told).ok();
+    }
     let mut map = Map::new();
     if let Some(series) = statistics.series {
         map.insert("series".to_owned(), series.into());
@@ -303,10 +311,29 @@ fn statistics(statistics: &Statistics) -> Map<String, Value> {
         map.insert("samples".to_owned(), samples.into());
     }
     for stage in &statistics.stages {
-        let milliseconds = stage.elapsed.as_secs_f64() * 1_000.0;
-        map.insert(format!("{}Ms", stage.name), milliseconds.into());
+        map.insert(format!("{}Ms", stage.name), milliseconds(stage).into());
     }
-    map
+    (!map.is_empty()).then(|| map.into())
+}
+
+/// What a person finds in the query inspector, under "Stats".
+fn shown_statistics(statistics: &Statistics) -> Vec<Value> {
+    let counts = [
+        ("Series selected", statistics.series),
+        ("Samples read", statistics.samples),
+    ];
+    let counts = counts.into_iter().filter_map(|(name, count)| {
+        let count = count?;
+        Some(json!({ "displayName": name, "unit": "short", "value": count }))
+    });
+    let stages = statistics.stages.iter().map(
+        |stage| json!({ "displayName": stage.name, "unit": "ms", "value": milliseconds(stage) }),
+    );
+    counts.chain(stages).collect()
+}
+
+fn milliseconds(stage: &Stage) -> f64 {
+    stage.elapsed.as_secs_f64() * 1_000.0
 }
 
 /// What the query inspector shows, and annotations read the step from.

@@ -1,8 +1,9 @@
 use super::*;
 use arrow_ipc::reader::FileReader;
-use series::{Exemplar, HistogramSeries, Sample, SeriesExemplars};
+use series::{Exemplar, HistogramSeries, Sample, SeriesExemplars, Stage};
 use std::collections::HashMap;
 use std::io::Cursor;
+use std::time::Duration;
 
 /// A field's name and its metadata as JSON.
 type SeenField = (String, HashMap<String, Value>);
@@ -81,7 +82,7 @@ fn a_matrix_is_a_frame_for_each_series() {
     answer.statistics = Statistics {
         series: Some(2),
         samples: Some(3),
-        stages: Vec::new(),
+        ..Statistics::default()
     };
     let frames = frames_of(&answer, Legend::Auto);
     assert_eq!(frames.len(), 2);
@@ -99,6 +100,10 @@ fn a_matrix_is_a_frame_for_each_series() {
                 "calculatedMinStep": 60_000,
                 "stats": { "series": 2, "samples": 3 },
             },
+            "stats": [
+                { "displayName": "Series selected", "unit": "short", "value": 2 },
+                { "displayName": "Samples read", "unit": "short", "value": 3 },
+            ],
             "executedQueryString": "Expr: sum(up)\nStep: 1m0s",
         })
     );
@@ -123,6 +128,32 @@ fn a_matrix_is_a_frame_for_each_series() {
     );
     assert_eq!(frames[1].fields[1].0, "Value");
     assert_eq!((frames[0].rows, frames[1].rows), (2, 1));
+}
+
+#[test]
+fn a_servers_statistics_are_passed_on_in_its_own_words() {
+    let mut answer = Answer::new(QueryResult::Matrix(Vec::new()));
+    answer.statistics = Statistics {
+        samples: Some(42),
+        stages: vec![Stage {
+            name: "evalTotalTime",
+            elapsed: Duration::from_micros(1_500),
+        }],
+        told: Some(r#"{"timings":{"evalTotalTime":0.0015},"peak":7}"#.into()),
+        ..Statistics::default()
+    };
+    let frames = frames_of(&answer, Legend::Auto);
+    assert_eq!(
+        frames[0].meta["custom"]["stats"],
+        json!({ "timings": { "evalTotalTime": 0.0015 }, "peak": 7 })
+    );
+    assert_eq!(
+        frames[0].meta["stats"],
+        json!([
+            { "displayName": "Samples read", "unit": "short", "value": 42 },
+            { "displayName": "evalTotalTime", "unit": "ms", "value": 1.5 },
+        ])
+    );
 }
 
 #[test]

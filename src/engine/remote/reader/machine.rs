@@ -2,9 +2,9 @@
 //! reading can stop behind any of them and go on with the next chunk.
 
 use super::token::{self, Fault, Piece, skip_space};
-use super::{Bound, Expect, FAST_BYTES, Field, MAX_NOTICES, Open, ReadError, Reader, number};
-use series::Stage;
-use std::time::Duration;
+use super::{
+    Bound, Expect, FAST_BYTES, Field, MAX_NOTICES, Open, ReadError, Reader, number, statistics,
+};
 
 impl Reader {
     /// Reads pieces that begin before `stop`: the position behind the last whole one.
@@ -158,9 +158,6 @@ impl Reader {
         let open = match (field, first) {
             (Field::Root, b'{') => Some(Open::Root),
             (Field::Data, b'{') => Some(Open::Data),
-            (Field::Stats, b'{') => Some(Open::Stats),
-            (Field::Timings, b'{') => Some(Open::Timings),
-            (Field::SampleStats, b'{') => Some(Open::SampleStats),
             (Field::Warnings, b'[') => Some(Open::Warnings),
             (Field::Infos, b'[') => Some(Open::Infos),
             (Field::Result, b'[') => Some(Open::Result),
@@ -212,12 +209,15 @@ impl Reader {
                 end
             }),
             (Field::Half, _) => self.half(bytes, at)?,
-            (Field::Timing(_) | Field::TotalSamples, b'-' | b'0'..=b'9') => {
-                token::number(bytes, at)?.map(|(text, end)| {
-                    self.take_number(field, number::value(text).unwrap_or_default());
-                    end
-                })
-            }
+            (Field::Stats, b'{') => match token::skip_value(bytes, at)? {
+                Some(((), end)) => {
+                    self.statistics = statistics::read(&bytes[at..end]).map_err(|reason| {
+                        Fault::new(at, format!("statistics that are no JSON: {reason}"))
+                    })?;
+                    Some(end)
+                }
+                None => None,
+            },
             (Field::Root, _) => return Err(Fault::expected(bytes, at, "'{'")),
             (
                 Field::Data
@@ -265,17 +265,6 @@ impl Reader {
                     notices.push(text);
                 }
             }
-        }
-    }
-
-    fn take_number(&mut self, field: Field, number: f64) {
-        match field {
-            Field::Timing(name) => {
-                if let Ok(elapsed) = Duration::try_from_secs_f64(number) {
-                    self.statistics.stages.push(Stage { name, elapsed });
-                }
-            }
-            _ => self.statistics.samples = Some(number as u64),
         }
     }
 
@@ -429,23 +418,6 @@ fn field(object: Open, name: &str) -> Field {
         (Open::Element, "values") => Field::Values,
         (Open::Element, "histogram") => Field::Histogram,
         (Open::Element, "histograms") => Field::Histograms,
-        (Open::Stats, "timings") => Field::Timings,
-        (Open::Stats, "samples") => Field::SampleStats,
-        (Open::Timings, name) => STAGES
-            .into_iter()
-            .find(|stage| *stage == name)
-            .map_or(Field::Ignored, Field::Timing),
-        (Open::SampleStats, "totalQueryableSamples") => Field::TotalSamples,
         _ => Field::Ignored,
     }
 }
-
-/// The timings that Prometheus tells, in seconds.
-const STAGES: [&str; 6] = [
-    "evalTotalTime",
-    "resultSortTime",
-    "queryPreparationTime",
-    "innerEvalTime",
-    "execQueueTime",
-    "execTotalTime",
-];

@@ -12,6 +12,7 @@ mod histograms;
 mod labels;
 mod machine;
 mod number;
+mod statistics;
 mod token;
 
 #[cfg(test)]
@@ -27,6 +28,10 @@ pub const MAX_PIECE_BYTES: usize = 16 << 20;
 
 /// Most warnings and infos that are kept, each; later ones are left out.
 pub const MAX_NOTICES: usize = 1_000;
+
+/// Longest text of statistics that is kept as the server wrote it; of a longer one only the
+/// numbers are.
+pub const MAX_STATISTICS_BYTES: usize = 1 << 20;
 
 /// So many bytes behind a sample's start let the fast way look without minding the end.
 const FAST_BYTES: usize = 64;
@@ -96,9 +101,6 @@ pub enum Read {
 enum Open {
     Root,
     Data,
-    Stats,
-    Timings,
-    SampleStats,
     Warnings,
     Infos,
     /// The array under `result`.
@@ -135,10 +137,6 @@ enum Field {
     Histogram,
     Histograms,
     Stats,
-    Timings,
-    Timing(&'static str),
-    SampleStats,
-    TotalSamples,
 }
 
 /// What may come next.

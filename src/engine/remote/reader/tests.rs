@@ -243,6 +243,57 @@ fn notices_and_statistics_are_kept() {
             elapsed: Duration::from_millis(250)
         }]
     );
+    let told = answer.statistics.told.unwrap();
+    assert!(told.starts_with(r#"{"timings":{"evalTotalTime":0.25,"other":1}"#));
+    assert!(told.ends_with(r#""peakSamples":7}}"#), "{told}");
+}
+
+/// The default bound; of the body nothing is kept, and so this needs no memory.
+#[test]
+fn a_body_of_two_gib_ends_at_the_bound() {
+    let bounds = Bounds {
+        bytes: 2 << 30,
+        ..WIDE
+    };
+    let mut reader = Reader::new(bounds);
+    let head = br#"{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[1,"2"]]}],"x":["#;
+    assert_eq!(reader.feed(head), Ok(Progress::More));
+    // Texts that are passed over: their end is looked for eight bytes at a time.
+    let piece = format!("\"{}\",", "x".repeat((8 << 20) - 3));
+    for _ in 0..255 {
+        assert_eq!(reader.feed(piece.as_bytes()), Ok(Progress::More));
+    }
+    assert_eq!(
+        reader.feed(piece.as_bytes()),
+        Ok(Progress::Full(Bound::Bytes))
+    );
+    let Ok(Read::Answer { answer, reached }) = reader.finish() else {
+        panic!("no answer");
+    };
+    assert_eq!(reached, Some(Bound::Bytes));
+    let QueryResult::Matrix(series) = answer.result else {
+        panic!("no matrix");
+    };
+    assert_eq!(&series[0].values[..], [2.0]);
+}
+
+#[test]
+fn statistics_that_are_no_json_are_an_error_at_their_byte() {
+    let body = r#"{"status":"success","data":{"resultType":"matrix","result":[],"stats":{"a":}}}"#;
+    let error = read(body).unwrap_err();
+    assert_eq!(error.offset, 70);
+    assert!(error.reason.contains("statistics"), "{error}");
+}
+
+#[test]
+fn statistics_beyond_their_bound_keep_only_their_numbers() {
+    let steps = vec!["[1700000000,123456]"; MAX_STATISTICS_BYTES / 19].join(",");
+    let answer = answer(&format!(
+        "{{\"status\":\"success\",\"data\":{{\"resultType\":\"matrix\",\"result\":[],\"stats\":\
+         {{\"samples\":{{\"totalQueryableSamples\":42,\"totalQueryableSamplesPerStep\":[{steps}]}}}}}}}}"
+    ));
+    assert_eq!(answer.statistics.samples, Some(42));
+    assert_eq!(answer.statistics.told, None);
 }
 
 #[test]

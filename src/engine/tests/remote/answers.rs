@@ -175,6 +175,49 @@ async fn a_server_that_never_answers_runs_into_the_deadline() {
     server.abandoned(1).await;
 }
 
+/// The answer of a query that nobody waits for any more must not become another one's.
+#[tokio::test]
+async fn an_answer_after_cancellation_is_nobodys() {
+    let server = FaultyServer::start(|seen| {
+        let late = seen.body.contains("query=late");
+        let mut steps = json(200, if late { SIX } else { UP });
+        if late {
+            steps.insert(0, Step::Wait(Duration::from_millis(100)));
+        }
+        steps
+    })
+    .await;
+    let engine = std::sync::Arc::new(remote_with(&server.url, |s| s.max_concurrent_queries = 1));
+    for _ in 0..3 {
+        let late = tokio::spawn({
+            let engine = std::sync::Arc::clone(&engine);
+            async move { ask(&engine, "late").await.map(drop) }
+        });
+        server.holding(1).await;
+        late.abort();
+        assert!(late.await.is_err());
+        assert_eq!(series_count(&ask(&engine, "up").await.unwrap()), 1);
+        server.holding(0).await;
+        assert_eq!(series_count(&ask(&engine, "up").await.unwrap()), 1);
+    }
+}
+
+#[tokio::test]
+async fn samples_out_of_order_and_twice_are_put_right_and_told() {
+    let body = r#"{"status":"success","data":{"resultType":"matrix","result":[
+        {"metric":{"a":"2"},"values":[[3,"3"],[1,"1"],[2,"2"],[2,"20"]]},
+        {"metric":{"a":"1"},"values":[[1,"1"],[2,"2"],[3,"3"]]}]}}"#;
+    let answer = answered(move || json(200, body)).await.unwrap();
+    let QueryResult::Matrix(series) = &answer.result else {
+        panic!("{answer:?}");
+    };
+    // Series keep the server's order.
+    assert_eq!(series[0].labels.get("a"), Some("2"));
+    assert_eq!(&series[0].times[..], [1_000, 2_000, 3_000]);
+    assert_eq!(&series[0].values[..], [1.0, 20.0, 3.0]);
+    assert!(answer.warnings[0].contains("out of order or twice"));
+}
+
 fn gzipped(body: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(body).unwrap();

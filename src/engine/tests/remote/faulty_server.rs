@@ -123,6 +123,13 @@ impl FaultyServer {
         self.seen.lock().unwrap().clone()
     }
 
+    /// The requests but for those by which the engine finds out what the server is.
+    pub(crate) fn questions(&self) -> Vec<Seen> {
+        let mut seen = self.requests();
+        seen.retain(|seen| seen.path() != "/api/v1/status/buildinfo");
+        seen
+    }
+
     pub(crate) fn port(&self) -> u16 {
         self.url.rsplit(':').next().unwrap().parse().unwrap()
     }

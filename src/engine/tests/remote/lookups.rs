@@ -3,9 +3,11 @@
 use super::faulty_server::{FaultyServer, Step, answer, json};
 use super::*;
 use bytes::Bytes;
+use engine::remote::ServerKind;
 use engine::{LabelQuestion, Method, ResourceRequest};
 use futures_util::TryStreamExt;
 use series::MetricKind;
+use std::time::Duration;
 
 fn resource(path: &str) -> ResourceRequest {
     ResourceRequest {
@@ -31,7 +33,7 @@ async fn label_questions_are_asked_as_the_api_takes_them() {
     let names = engine.label_names(&question, &none).await.unwrap();
     assert_eq!(names.entries, ["a", "b"]);
     assert!(names.truncated);
-    let seen = server.requests().remove(0);
+    let seen = server.questions().remove(0);
     assert_eq!(seen.target, "/api/v1/labels");
     assert_eq!(
         seen.body,
@@ -41,12 +43,89 @@ async fn label_questions_are_asked_as_the_api_takes_them() {
     let values = engine.label_values("my.label", &all, &none).await.unwrap();
     assert_eq!(values.entries.len(), 3);
     assert!(!values.truncated);
-    let seen = server.requests().remove(1);
+    let seen = server.questions().remove(1);
     assert_eq!(seen.method, "GET");
     assert_eq!(
         seen.target,
         "/api/v1/label/U__my_2e_label/values?limit=40001"
     );
+}
+
+/// Look-ups wait for no probe, and profit from it as soon as it is there.
+#[tokio::test]
+async fn what_the_server_is_is_found_out_in_the_background() {
+    for (build, victoria, kind, path) in [
+        (
+            r#"{"version":"2.20.0"}"#,
+            false,
+            ServerKind::Prometheus,
+            "/api/v1/series",
+        ),
+        (
+            r#"{"version":"2.42.0"}"#,
+            false,
+            ServerKind::Prometheus,
+            "/api/v1/labels",
+        ),
+        (
+            r#"{"version":"2.24.0"}"#,
+            true,
+            ServerKind::VictoriaMetrics,
+            "/api/v1/labels",
+        ),
+        (
+            r#"{"version":"0.34.1"}"#,
+            false,
+            ServerKind::Thanos,
+            "/api/v1/labels",
+        ),
+        (
+            r#"{"version":"1.16.0"}"#,
+            false,
+            ServerKind::Cortex,
+            "/api/v1/labels",
+        ),
+        (
+            r#"{"application":"Grafana Mimir","version":"2.14.0","features":{"ruler_config_api":"true"}}"#,
+            false,
+            ServerKind::Mimir,
+            "/api/v1/labels",
+        ),
+    ] {
+        let server = FaultyServer::start(move |seen| match seen.path() {
+            "/api/v1/status/buildinfo" => {
+                let headers: &[_] = if victoria {
+                    &[("X-Server-Hostname", "vm")]
+                } else {
+                    &[]
+                };
+                let body = format!("{{\"status\":\"success\",\"data\":{build}}}");
+                answer(200, headers, body)
+            }
+            _ => json(200, r#"{"status":"success","data":[]}"#),
+        })
+        .await;
+        let engine = remote(&server.url);
+        let question = LabelQuestion {
+            selectors: vec!["up".to_owned()],
+            ..LabelQuestion::default()
+        };
+        let none = Context::default();
+        engine.label_names(&question, &none).await.unwrap();
+        // Only a broken test waits so long.
+        for _ in 0..2_000 {
+            if engine.server().kind.is_some() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(engine.server().kind, Some(kind), "{build}");
+        engine.label_names(&question, &none).await.unwrap();
+        let questions = server.questions();
+        assert_eq!(questions.last().unwrap().path(), path, "{build}");
+        let probes = server.requests().len() - questions.len();
+        assert_eq!(probes, 1, "{build}");
+    }
 }
 
 #[tokio::test]
@@ -69,7 +148,7 @@ async fn an_old_server_is_asked_for_series_instead_of_labels() {
     let names = engine.label_names(&question, &none).await.unwrap();
     assert_eq!(names.entries, ["a", "b"]);
     let paths: Vec<String> = server
-        .requests()
+        .questions()
         .into_iter()
         .map(|seen| seen.target)
         .collect();
@@ -119,6 +198,19 @@ async fn metadata_comes_by_family() {
         (all[1].1[0].kind, all[1].1[0].help.as_str()),
         (MetricKind::Gauge, "h")
     );
+}
+
+#[tokio::test]
+async fn null_is_an_empty_list() {
+    let server = FaultyServer::start(|_| json(200, r#"{"status":"success","data":null}"#)).await;
+    let engine = remote(&server.url);
+    let (all, none) = (LabelQuestion::default(), Context::default());
+    let names = engine.label_names(&all, &none).await.unwrap();
+    assert!(names.entries.is_empty() && !names.truncated);
+    assert!(engine.series(&all, &none).await.unwrap().entries.is_empty());
+    assert!(engine.metadata(None, &none).await.unwrap().is_empty());
+    let exemplars = engine.exemplars(&range_of("up"), &none).await.unwrap();
+    assert!(exemplars.is_empty());
 }
 
 #[tokio::test]

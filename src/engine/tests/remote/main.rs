@@ -6,6 +6,7 @@ mod answers;
 mod credentials;
 mod diagnosis;
 mod faulty_server;
+mod incremental;
 mod kindness;
 mod lookups;
 mod real_prometheus;

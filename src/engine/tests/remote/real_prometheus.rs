@@ -1,6 +1,7 @@
 //! Against Debian's Prometheus, which scrapes itself.
 
 use super::*;
+use engine::remote::Incremental;
 use engine::{Cause, HealthStatus, LabelQuestion, Method, ResourceRequest};
 use futures_util::TryStreamExt;
 use std::path::PathBuf;
@@ -104,7 +105,54 @@ async fn a_real_prometheus_answers_every_kind_of_question() {
         queries(&engine).await;
         look_ups(&engine).await;
     }
+    moving_ranges(&prometheus.url).await;
     prometheus.stop().await;
+}
+
+/// The range moves on with the clock while Prometheus scrapes; memory and the whole range say the
+/// same, as often as the server says the same twice.
+async fn moving_ranges(url: &str) {
+    let plain = remote(url);
+    let moving = remote_with(url, |settings| {
+        settings.incremental = Some(Incremental {
+            overlap: Duration::from_secs(4),
+            ..Incremental::default()
+        });
+    });
+    let mut compared = 0;
+    // Only a broken test asks so often.
+    for _ in 0..60 {
+        let now = now();
+        let context = Context {
+            now_ms: Some(now),
+            ..Context::default()
+        };
+        for expr in [
+            "{job=\"self\"}",
+            "sum by (handler) (rate(prometheus_http_requests_total[5s]))",
+            "time() - timestamp(up)",
+        ] {
+            let end_ms = now / 1_000 * 1_000;
+            let query = RangeQuery {
+                expr: expr.to_owned(),
+                start_ms: end_ms - 20_000,
+                end_ms,
+                step_ms: 1_000,
+            };
+            let before = plain.range(&query, &context).await.unwrap();
+            let found = moving.range(&query, &context).await.unwrap();
+            let after = plain.range(&query, &context).await.unwrap();
+            if before.result == after.result {
+                assert_eq!(found.result, before.result, "{expr}");
+                compared += 1;
+            }
+        }
+        if compared >= 20 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(400)).await;
+    }
+    panic!("the server never said the same twice: {compared} comparisons");
 }
 
 async fn queries(engine: &RemoteEngine) {
