@@ -9,10 +9,12 @@ mod kept;
 mod own_metrics;
 mod person;
 mod running;
+mod store_metrics;
 mod wanted;
 
 pub(crate) use data_dir::DataDir;
 pub(crate) use person::PersonsMachine;
+pub(crate) use store_metrics::StoreMetrics;
 
 use condition::Living;
 use engine::Engine;
