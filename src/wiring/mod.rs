@@ -207,8 +207,10 @@ impl Embedded {
             upkeep: Arc::new(move || note.refresh()),
         })
         .map_err(|error| {
+            let error = error.to_string();
             engine::Error::Source(series::Error::Unavailable(format!(
-                "{error}. {}",
+                "{}. {}",
+                error.trim_end_matches('.'),
                 dir.advice()
             )))
         })?;
