@@ -1,10 +1,12 @@
-//! What a person starts from a shell: `gpx_headwater demo`, `serve`, `query`, `scrape-check`.
+//! What a person starts from a shell: `gpx_headwater demo`, `serve`, `query`, `scrape-check` and
+//! `convert-dashboard`.
 //!
 //! Enters `api`, `engine`, `exposition`, `scrape` and `series`. Knows nothing of Grafana or of
 //! the store.
 //! Start at [`run`]; [`Command`] lists what there is.
 
 mod completion;
+mod convert_dashboard;
 mod demo;
 #[cfg(test)]
 mod fake;
@@ -17,6 +19,7 @@ mod surroundings;
 mod times;
 
 pub use completion::Completion;
+pub use convert_dashboard::ConvertDashboard;
 pub use demo::Demo;
 pub use machine::{CannotOpen, Machine, Opening, Place, Running, Task};
 pub use query::Query;
@@ -86,6 +89,8 @@ pub enum Command {
     Query(Query),
     /// Says what a scrape of a page would store, and what is wrong with the page.
     ScrapeCheck(ScrapeCheck),
+    /// Makes a dashboard of Grafana's Prometheus data source ask Headwater.
+    ConvertDashboard(ConvertDashboard),
     /// Writes what a shell needs to complete this command line.
     Completion(Completion),
 }
@@ -119,6 +124,7 @@ pub fn run(
         Command::Serve(serve) => serve.run(surroundings, machine, streams),
         Command::Query(query) => query.run(surroundings, machine, streams),
         Command::ScrapeCheck(check) => check.run(surroundings, streams),
+        Command::ConvertDashboard(convert) => convert.run(surroundings, streams),
         Command::Completion(completion) => completion.run(Line::command(), streams),
     }
 }
