@@ -35,6 +35,9 @@ const (
 	artifacts  = "artifacts"
 	hostTests  = "tests/host"
 	peerTests  = "tests/peers"
+	firstDay   = "tests/first_day"
+	wiki       = "provisioning/examples/wiki"
+	tools      = ".tools"
 	frames     = "artifacts/frames"
 	executable = "gpx_headwater"
 )
@@ -182,7 +185,7 @@ func complete() error {
 // Check runs everything that CI runs; what fails fastest comes first.
 func Check() error {
 	// The page before the crate that takes it in, or that would be compiled twice.
-	mg.SerialDeps(Tools, Versions, Format, Page, Lint, Rust, FrontendCheck, Host, Peers, PageCheck)
+	mg.SerialDeps(Tools, Versions, Format, Page, Lint, Rust, FrontendCheck, Host, Peers, PageCheck, Wiki, FirstDay)
 	return assemble()
 }
 
@@ -334,10 +337,153 @@ func Demo() error {
 	return sh.RunV("cargo", "run", "--release", "--locked", "--bin", executable, "--", "demo")
 }
 
-// E2e drives the plugin in a real Grafana with a browser.
+// Wiki tests the sample app.
+func Wiki() error {
+	mg.Deps(pythonPackages)
+	python, err := venvProgram("python")
+	if err != nil {
+		return err
+	}
+	return in(wiki, nil, python, "-m", "pytest")
+}
+
+// FirstDay checks what a person uses on the first day: compose, provisioning, workflows and
+// documents, each by its own validator, and every expression against the running sample app.
+func FirstDay() error {
+	mg.Deps(pythonPackages, validatorPackages)
+	python, err := venvProgram("python")
+	if err != nil {
+		return err
+	}
+	return in(firstDay, nil, python, "-m", "pytest", "--ignore", "e2e")
+}
+
+// in runs a program in a folder.
+func in(directory string, environment map[string]string, program string, arguments ...string) error {
+	command := exec.Command(program, arguments...)
+	command.Dir, command.Stdout, command.Stderr = directory, os.Stdout, os.Stderr
+	command.Env = os.Environ()
+	for name, value := range environment {
+		command.Env = append(command.Env, name+"="+value)
+	}
+	return command.Run()
+}
+
+// venvProgram is the absolute path of a program in the virtual environment.
+func venvProgram(name string) (string, error) {
+	if runtime.GOOS == "windows" {
+		return filepath.Abs(filepath.Join(tools, "venv", "Scripts", name+".exe"))
+	}
+	return filepath.Abs(filepath.Join(tools, "venv", "bin", name))
+}
+
+// pythonPackages makes the virtual environment of the sample app and the validators, unless it
+// was made from the lists as they are now.
+func pythonPackages() error {
+	if err := needs("python3", "install Python 3.11 or newer"); err != nil {
+		return err
+	}
+	lists := []string{filepath.Join(wiki, "requirements.txt"), filepath.Join(wiki, "requirements-dev.txt"), filepath.Join(firstDay, "requirements.txt")}
+	var wanted []byte
+	for _, list := range lists {
+		content, err := os.ReadFile(list)
+		if err != nil {
+			return err
+		}
+		wanted = append(wanted, content...)
+	}
+	venv := filepath.Join(tools, "venv")
+	note := filepath.Join(venv, "made-from")
+	if made, err := os.ReadFile(note); err == nil && string(made) == string(wanted) {
+		return nil
+	}
+	if err := os.RemoveAll(venv); err != nil {
+		return err
+	}
+	if err := sh.RunV("python3", "-m", "venv", venv); err != nil {
+		return err
+	}
+	python, err := venvProgram("python")
+	if err != nil {
+		return err
+	}
+	arguments := []string{"-m", "pip", "install", "--quiet", "--disable-pip-version-check"}
+	for _, list := range lists[1:] {
+		arguments = append(arguments, "--requirement", list)
+	}
+	if err := sh.RunV(python, arguments...); err != nil {
+		return err
+	}
+	return os.WriteFile(note, wanted, 0o644)
+}
+
+// validatorPackages installs the validators that npm brings, as frontendPackages does.
+func validatorPackages() error {
+	if err := needs("npm", "install Node 20 or newer: https://nodejs.org"); err != nil {
+		return err
+	}
+	locked, err := os.Stat(filepath.Join(firstDay, "package-lock.json"))
+	if err != nil {
+		return err
+	}
+	installed, err := os.Stat(filepath.Join(firstDay, "node_modules", ".package-lock.json"))
+	if err == nil && !installed.ModTime().Before(locked.ModTime()) {
+		return nil
+	}
+	return sh.RunV("npm", "--prefix", firstDay, "install", "--no-save", "--no-audit", "--no-fund")
+}
+
+// E2e drives the plugin in a real Grafana with a browser: the one at GRAFANA_URL, or one that
+// compose starts where Docker is. With GRAFANA_HOME, the folder of an installed Grafana, it also
+// starts Grafanas of its own, to restart them and to see alerts fire.
 func E2e() error {
+	mg.Deps(frontendPackages)
+	if os.Getenv("GRAFANA_HOME") != "" {
+		mg.Deps(Dist)
+		if err := firstDayInGrafana(); err != nil {
+			return err
+		}
+		if os.Getenv("GRAFANA_URL") == "" {
+			return nil
+		}
+	}
+	if os.Getenv("GRAFANA_URL") != "" {
+		return npm("run", "e2e")
+	}
+	return e2eInCompose()
+}
+
+// firstDayInGrafana runs the provisioning files as they are in Grafanas of the tests' own.
+func firstDayInGrafana() error {
+	mg.Deps(pythonPackages)
+	python, err := venvProgram("python")
+	if err != nil {
+		return err
+	}
+	return in(firstDay, nil, python, "-m", "pytest", "e2e")
+}
+
+// e2eInCompose starts the compose file under a name and with a password of its own, and takes
+// it down with its volumes, however the tests end.
+func e2eInCompose() (err error) {
+	if err := needs("docker", "install Docker, or set GRAFANA_URL to a Grafana that has the plugin"); err != nil {
+		return err
+	}
 	mg.Deps(Dist)
-	return npm("run", "e2e")
+	const project, password, port = "headwater-e2e", "for-these-tests-only", "3300"
+	environment := map[string]string{
+		"GRAFANA_ADMIN_PASSWORD": password, "GRAFANA_PORT": port, "WIKI_PORT": "8300", "PROMETHEUS_PORT": "9390",
+	}
+	compose := func(arguments ...string) error {
+		return sh.RunWithV(environment, "docker", append([]string{"compose", "--project-name", project, "--profile", "prometheus"}, arguments...)...)
+	}
+	defer func() { err = errors.Join(err, compose("down", "--volumes", "--timeout", "5")) }()
+	if err := compose("up", "--build", "--detach", "--wait"); err != nil {
+		return err
+	}
+	return sh.RunWithV(map[string]string{
+		"GRAFANA_URL": "http://127.0.0.1:" + port, "GRAFANA_ADMIN_PASSWORD": password, "WIKI_URL": "http://127.0.0.1:8300",
+	}, "npm", "--prefix", frontend, "run", "e2e")
 }
 
 // Package writes the release archive and its checksum into artifacts/.
@@ -363,6 +509,31 @@ func Package() error {
 	sum := fmt.Sprintf("%x  %s\n", sha256.Sum256(content), name)
 	fmt.Print(sum)
 	return os.WriteFile(archive+".sha256", []byte(sum), 0o644)
+}
+
+// Release publishes the archives in artifacts/ under the version's tag, with the changelog's
+// part about it. It needs the GitHub command line and a token, as a workflow has them.
+func Release() error {
+	mg.Deps(Versions)
+	if err := needs("gh", "install the GitHub command line"); err != nil {
+		return err
+	}
+	about, err := description()
+	if err != nil {
+		return err
+	}
+	tag := "v" + about.Info.Version
+	if ref := os.Getenv("GITHUB_REF_NAME"); ref != tag {
+		return fmt.Errorf("the tag is %q, and plugin.json's version asks for %q", ref, tag)
+	}
+	archives, err := filepath.Glob(filepath.Join(artifacts, about.ID+"-"+about.Info.Version+".*.zip*"))
+	if err != nil {
+		return err
+	}
+	if len(archives) == 0 {
+		return fmt.Errorf("no archive of version %s in %s/: run the target package first", about.Info.Version, artifacts)
+	}
+	return sh.RunV("gh", append([]string{"release", "create", tag, "--verify-tag", "--title", "Headwater " + about.Info.Version, "--notes-file", "CHANGELOG.md"}, archives...)...)
 }
 
 // writeArchive puts dist/ into one folder named as the plugin, with the files' modes. The

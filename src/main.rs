@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::Level;
 use tracing_subscriber::prelude::*;
-use wiring::{DataDir, Embedded, Foundation, PersonsMachine};
+use wiring::{DataDir, Embedded, Foundation, PersonsMachine, StoreMetrics};
 
 /// The crates whose log lines may go below `warn`.
 const OURS: &[&str] = &[
@@ -84,6 +84,8 @@ fn run_plugin(
             runtime: tokio::runtime::Handle::current(),
             stop: stop.clone(),
         }));
+        let of_stores = StoreMetrics::new(Arc::clone(&embedded))?;
+        metrics.registry().register(Box::new(of_stores))?;
         let resuming = Arc::clone(&embedded);
         tokio::task::spawn_blocking(move || resuming.resume());
         let plugin = Plugin {

@@ -215,3 +215,28 @@ fn a_shell_can_complete_the_command_line() {
     }
     assert_eq!(run(&["completion", "dos"]).status.code(), Some(2));
 }
+
+#[test]
+fn a_dashboard_of_prometheus_is_converted_through_the_binary() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("dashboard.json");
+    let dashboard = r#"{"panels": [{"datasource": {"type": "prometheus", "uid": "p"}}]}"#;
+    std::fs::write(&file, dashboard).unwrap();
+    let file = file.to_str().unwrap();
+    let done = run(&["convert-dashboard", file, "--uid", "headwater"]);
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    let out = text(&done.stdout);
+    assert!(
+        out.contains(r#""type": "headwater-metrics-datasource""#),
+        "{out}"
+    );
+    assert!(
+        out.contains(r#""uid": "headwater""#) && !out.contains("prometheus"),
+        "{out}"
+    );
+
+    std::fs::write(file, "{}").unwrap();
+    assert_eq!(run(&["convert-dashboard", file]).status.code(), Some(1));
+    std::fs::write(file, "[").unwrap();
+    assert_eq!(run(&["convert-dashboard", file]).status.code(), Some(2));
+}

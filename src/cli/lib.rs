@@ -1,11 +1,12 @@
 //! What a person starts from a shell: `gpx_headwater demo`, `serve`, `query`, `scrape-check`,
-//! `data`.
+//! `data` and `convert-dashboard`.
 //!
 //! Enters `api`, `engine`, `exposition`, `scrape` and `series`. Knows nothing of Grafana or of
 //! the store.
 //! Start at [`run`]; [`Command`] lists what there is.
 
 mod completion;
+mod convert_dashboard;
 mod data;
 mod demo;
 #[cfg(test)]
@@ -19,6 +20,7 @@ mod surroundings;
 mod times;
 
 pub use completion::Completion;
+pub use convert_dashboard::ConvertDashboard;
 pub use data::Data;
 pub use demo::Demo;
 pub use machine::{CannotOpen, Machine, Opening, Place, Running, Stored, StoredFolder, Task};
@@ -88,6 +90,8 @@ pub enum Command {
     ScrapeCheck(ScrapeCheck),
     /// Lists what the plugin stored for each data source, and removes what nobody needs.
     Data(Data),
+    /// Makes a dashboard of Grafana's Prometheus data source ask Headwater.
+    ConvertDashboard(ConvertDashboard),
     /// Writes what a shell needs to complete this command line.
     Completion(Completion),
 }
@@ -122,6 +126,7 @@ pub fn run(
         Command::Query(query) => query.run(surroundings, machine, streams),
         Command::ScrapeCheck(check) => check.run(surroundings, streams),
         Command::Data(data) => data.run(machine, streams),
+        Command::ConvertDashboard(convert) => convert.run(surroundings, streams),
         Command::Completion(completion) => completion.run(Line::command(), streams),
     }
 }

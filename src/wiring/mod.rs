@@ -9,11 +9,13 @@ mod kept;
 mod own_metrics;
 mod person;
 mod running;
+mod store_metrics;
 mod stored;
 mod wanted;
 
 pub(crate) use data_dir::DataDir;
 pub(crate) use person::PersonsMachine;
+pub(crate) use store_metrics::StoreMetrics;
 
 use condition::Living;
 use engine::Engine;
@@ -210,8 +212,10 @@ impl Embedded {
             upkeep: Arc::new(move || note.refresh()),
         })
         .map_err(|error| {
+            let error = error.to_string();
             engine::Error::Source(series::Error::Unavailable(format!(
-                "{error}. {}",
+                "{}. {}",
+                error.trim_end_matches('.'),
                 dir.advice()
             )))
         })?;

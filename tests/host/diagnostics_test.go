@@ -233,3 +233,44 @@ func TestMetricsFollowPrometheusConventions(t *testing.T) {
 		}
 	}
 }
+
+// What a data source has stored is part of the plugin's metrics, under its uid.
+func TestMetricsTellOfEachDataSourcesStore(t *testing.T) {
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+		w.Write([]byte("# TYPE wiki_pages gauge\nwiki_pages 3\n"))
+	}))
+	defer app.Close()
+	p := start(t, launch{env: []string{"GF_PLUGIN_DATA_DIR=" + t.TempDir()}})
+	ds := remote(app.URL).with("engine", "embedded")
+	if got := p.health(ds); got.Status != healthy {
+		t.Fatalf("%s: %s", got.Status, got.Message)
+	}
+	families := p.metrics()
+	for name, least := range map[string]float64{
+		"headwater_head_series": 1, "headwater_samples_appended_total": 1, "headwater_wal_bytes": 1,
+	} {
+		family, ok := families[name]
+		if !ok || len(family.Metric) != 1 {
+			t.Fatalf("%s: %v; want one series", name, family)
+		}
+		metric := family.Metric[0]
+		if value := metric.GetGauge().GetValue() + metric.GetCounter().GetValue(); value < least {
+			t.Errorf("%s is %v after a scrape", name, value)
+		}
+		labels := map[string]string{}
+		for _, label := range metric.Label {
+			labels[label.GetName()] = label.GetValue()
+		}
+		if labels["uid"] != ds.uid || labels["org"] != "1" {
+			t.Errorf("%s is of %v, want %s of org 1", name, labels, ds.uid)
+		}
+	}
+	for _, metric := range families["headwater_targets"].GetMetric() {
+		for _, label := range metric.Label {
+			if label.GetName() == "health" && (metric.GetGauge().GetValue() == 1) != (label.GetValue() == "up") {
+				t.Errorf("%v targets are %s", metric.GetGauge().GetValue(), label.GetValue())
+			}
+		}
+	}
+}
