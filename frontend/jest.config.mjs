@@ -24,6 +24,8 @@ const ES_MODULES = [
 ];
 
 export default {
+  // Whole editors are drawn on machines that do other work too.
+  testTimeout: 60_000,
   testEnvironment: 'jest-environment-jsdom',
   testMatch: ['<rootDir>/src/**/*.test.{ts,tsx}', '<rootDir>/scripts/**/*.test.ts'],
   setupFilesAfterEnv: ['<rootDir>/jest.setup.ts'],

@@ -2,10 +2,18 @@
 import { LoadingPlaceholder } from '@grafana/ui';
 import { lazy, Suspense } from 'react';
 
+import type { Props as AnnotationEditorProps } from './annotations/AnnotationEditor';
 import type { Props as ConfigEditorProps } from './config/ConfigEditor';
 import type { Props as QueryEditorProps } from './editor/QueryEditor';
+import type { Props as QueryHelpProps } from './help/QueryHelp';
+import type { Props as VariableEditorProps } from './variables/VariableEditor';
 
 const ConfigEditor = lazy(() => import(/* webpackChunkName: "config-editor" */ './config/ConfigEditor'));
+const AnnotationEditor = lazy(
+  () => import(/* webpackChunkName: "annotation-editor" */ './annotations/AnnotationEditor')
+);
+const VariableEditor = lazy(() => import(/* webpackChunkName: "variable-editor" */ './variables/VariableEditor'));
+const QueryHelp = lazy(() => import(/* webpackChunkName: "query-help" */ './help/QueryHelp'));
 const QueryEditor = lazy(() => import(/* webpackChunkName: "query-editor" */ './editor/QueryEditor'));
 
 export function LazyConfigEditor(props: ConfigEditorProps) {
@@ -20,6 +28,30 @@ export function LazyQueryEditor(props: QueryEditorProps) {
   return (
     <Suspense fallback={<LoadingPlaceholder text="Loading the query editor…" />}>
       <QueryEditor {...props} />
+    </Suspense>
+  );
+}
+
+export function LazyVariableEditor(props: VariableEditorProps) {
+  return (
+    <Suspense fallback={<LoadingPlaceholder text="Loading the editor…" />}>
+      <VariableEditor {...props} />
+    </Suspense>
+  );
+}
+
+export function LazyAnnotationEditor(props: AnnotationEditorProps) {
+  return (
+    <Suspense fallback={<LoadingPlaceholder text="Loading the editor…" />}>
+      <AnnotationEditor {...props} />
+    </Suspense>
+  );
+}
+
+export function LazyQueryHelp(props: QueryHelpProps) {
+  return (
+    <Suspense fallback={<LoadingPlaceholder text="Loading examples…" />}>
+      <QueryHelp {...props} />
     </Suspense>
   );
 }
