@@ -3,6 +3,8 @@ process.env.TZ = 'UTC';
 
 // Packages that ship only ES modules, which Jest's CommonJS loader cannot read as they are.
 const ES_MODULES = [
+  '@prometheus-io',
+  '@lezer',
   '@grafana/schema',
   '@grafana/react-data-grid',
   '@wojtekmaj/date-utils',
