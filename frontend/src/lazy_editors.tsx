@@ -8,13 +8,22 @@ import type { Props as QueryEditorProps } from './editor/QueryEditor';
 import type { Props as QueryHelpProps } from './help/QueryHelp';
 import type { Props as VariableEditorProps } from './variables/VariableEditor';
 
-const ConfigEditor = lazy(() => import(/* webpackChunkName: "config-editor" */ './config/ConfigEditor'));
-const AnnotationEditor = lazy(
-  () => import(/* webpackChunkName: "annotation-editor" */ './annotations/AnnotationEditor')
+/** The editor, once its texts can be shown. */
+async function translated<T>(editor: Promise<T>): Promise<T> {
+  const { ready } = await import(/* webpackChunkName: "translations" */ './translations');
+  await ready;
+  return editor;
+}
+
+const ConfigEditor = lazy(() => translated(import(/* webpackChunkName: "config-editor" */ './config/ConfigEditor')));
+const AnnotationEditor = lazy(() =>
+  translated(import(/* webpackChunkName: "annotation-editor" */ './annotations/AnnotationEditor'))
 );
-const VariableEditor = lazy(() => import(/* webpackChunkName: "variable-editor" */ './variables/VariableEditor'));
-const QueryHelp = lazy(() => import(/* webpackChunkName: "query-help" */ './help/QueryHelp'));
-const QueryEditor = lazy(() => import(/* webpackChunkName: "query-editor" */ './editor/QueryEditor'));
+const VariableEditor = lazy(() =>
+  translated(import(/* webpackChunkName: "variable-editor" */ './variables/VariableEditor'))
+);
+const QueryHelp = lazy(() => translated(import(/* webpackChunkName: "query-help" */ './help/QueryHelp')));
+const QueryEditor = lazy(() => translated(import(/* webpackChunkName: "query-editor" */ './editor/QueryEditor')));
 
 export function LazyConfigEditor(props: ConfigEditorProps) {
   return (
