@@ -3,6 +3,8 @@ process.env.TZ = 'UTC';
 
 // Packages that ship only ES modules, which Jest's CommonJS loader cannot read as they are.
 const ES_MODULES = [
+  '@prometheus-io',
+  '@lezer',
   '@grafana/schema',
   '@grafana/react-data-grid',
   '@wojtekmaj/date-utils',
@@ -24,6 +26,8 @@ const ES_MODULES = [
 ];
 
 export default {
+  // Whole editors are drawn on machines that do other work too.
+  testTimeout: 60_000,
   testEnvironment: 'jest-environment-jsdom',
   testMatch: ['<rootDir>/src/**/*.test.{ts,tsx}', '<rootDir>/page/**/*.test.ts', '<rootDir>/scripts/**/*.test.ts'],
   setupFilesAfterEnv: ['<rootDir>/jest.setup.ts'],

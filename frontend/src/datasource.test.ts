@@ -202,8 +202,84 @@ describe('a template variable', () => {
     expect(fetch.mock.calls[0][0].data).toEqual({ query: 'metrics(http_.*)' });
   });
 
+  test('knows the time range, in its text and beside it', async () => {
+    const from = dateTimeForTimeZone('utc', '2026-01-01T00:00:00Z');
+    const to = dateTimeForTimeZone('utc', '2026-01-01T01:00:00Z');
+    await dataSource({ timeInterval: '30s' }).metricFindQuery(
+      'query_result(rate(a[$__range]) + rate(b[$__interval]) + rate(c[$__rate_interval]))',
+      { range: { from, to, raw: { from, to } } }
+    );
+    expect(fetch.mock.calls[0][0].data).toEqual({
+      query: 'query_result(rate(a[3600s]) + rate(b[30s]) + rate(c[120s]))',
+      start: '1767225600',
+      end: '1767229200',
+    });
+  });
+
   test('without a query asks nothing', async () => {
     expect(await dataSource().metricFindQuery('')).toEqual([]);
     expect(fetch).not.toHaveBeenCalled();
+  });
+});
+
+describe('ad-hoc filters', () => {
+  beforeEach(() => fetch.mockReturnValue(of({ data: { status: 'success', data: ['__name__', 'job', 'zone'] } })));
+
+  test('are offered the labels of what is shown, other filters applied', async () => {
+    const keys = await dataSource().getTagKeys({
+      filters: [{ key: 'zone', operator: '=', value: 'eu' }],
+      queries: [
+        { refId: 'A', expr: 'rate(a[$__rate_interval])' },
+        { refId: 'B', expr: '' },
+      ],
+    });
+    expect(keys).toEqual([
+      { text: 'job', value: 'job' },
+      { text: 'zone', value: 'zone' },
+    ]);
+    expect(fetch.mock.calls[0][0]).toMatchObject({
+      url: '/api/datasources/uid/hw/resources/suggestions',
+      data: {
+        queries: ['rate(a[$__rate_interval])'],
+        adhocFilters: [{ key: 'zone', operator: 'equals', value: 'eu' }],
+      },
+    });
+  });
+
+  test('are offered values that their own old choice does not hide', async () => {
+    await dataSource().getTagValues({
+      key: 'job',
+      filters: [
+        { key: 'job', operator: '=', value: 'api' },
+        { key: 'zone', operator: '!=|', value: 'eu', values: ['eu', 'us'] },
+      ],
+    });
+    expect(fetch.mock.calls[0][0].data).toMatchObject({
+      labelName: 'job',
+      adhocFilters: [{ key: 'zone', operator: 'not-one-of', value: 'eu', values: ['eu', 'us'] }],
+    });
+  });
+});
+
+describe('a click on a value in Explore', () => {
+  const query: PanelQuery = { refId: 'A', expr: 'sum(rate(a[5m]))' };
+  const options = { key: 'job', value: 'api' };
+
+  test('filters for it, or it out', () => {
+    const added = dataSource().modifyQuery(query, { type: 'ADD_FILTER', options });
+    expect(added.expr).toBe('sum(rate(a{job="api"}[5m]))');
+    const out = dataSource().modifyQuery(query, { type: 'ADD_FILTER_OUT', options });
+    expect(out.expr).toBe('sum(rate(a{job!="api"}[5m]))');
+    expect(dataSource().modifyQuery(query, { type: 'OTHER' })).toBe(query);
+  });
+
+  test('sets a filter, turns it around, and takes it away', () => {
+    const source = dataSource();
+    const on = source.toggleQueryFilter(query, { type: 'FILTER_FOR', options });
+    expect(source.queryHasFilter(on, options)).toBe(true);
+    const around = source.toggleQueryFilter(on, { type: 'FILTER_OUT', options });
+    expect(around.expr).toBe('sum(rate(a{job!="api"}[5m]))');
+    const off = source.toggleQueryFilter(around, { type: 'FILTER_OUT', options });
+    expect(off.expr).toBe('sum(rate(a[5m]))');
   });
 });

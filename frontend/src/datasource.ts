@@ -1,13 +1,21 @@
 /** Carries queries, variables and annotations between Grafana's frontend and the Headwater backend. */
 import {
   type AdHocVariableFilter,
+  type AnnotationSupport,
   type CoreApp,
   type DataQueryRequest,
   type DataQueryResponse,
+  type DataSourceGetTagKeysOptions,
+  type DataSourceGetTagValuesOptions,
   type DataSourceInstanceSettings,
   type MetricFindValue,
-  type ScopedVars,
+  type QueryFilterOptions,
+  type QueryFixAction,
+  rangeUtil,
   scopeFilterOperatorMap,
+  type ScopedVars,
+  type TimeRange,
+  type ToggleFilterAction,
 } from '@grafana/data';
 import {
   DataSourceWithBackend,
@@ -18,7 +26,10 @@ import {
 } from '@grafana/runtime';
 import { map, type Observable } from 'rxjs';
 
+import { prepareAnnotation, prepareQuery, processEvents } from './annotations/annotation';
+import { type Condition, hasCondition, withConditions } from './filters/selectors';
 import { interpolatePromQL } from './interpolation';
+import { LazyAnnotationEditor } from './lazy_editors';
 import { defaultQuery, isRunnable, queryText, splitByType } from './query';
 import { type Layout, layOut } from './results';
 import {
@@ -30,9 +41,18 @@ import {
   type ExemplarLink,
   type PanelQuery,
 } from './types';
+import { HeadwaterVariables } from './variables/HeadwaterVariables';
+import { isPattern, type SavedVariable, textOf } from './variables/query_text';
 
-/** A variable's query: plain text, or the object that the Prometheus data source saves. */
-export type VariableQuery = string | { query?: string };
+/** What Prometheus's API tells of a metric. */
+interface MetricMetadata {
+  type: string;
+  help?: string;
+  unit?: string;
+}
+
+/** How many metrics are looked at for examples. */
+const DESCRIBED = 500;
 
 export class HeadwaterDataSource extends DataSourceWithBackend<PanelQuery, DataSourceOptions> {
   /** Which engine answers. */
@@ -40,8 +60,12 @@ export class HeadwaterDataSource extends DataSourceWithBackend<PanelQuery, DataS
 
   private readonly exemplarLinks?: ExemplarLink[];
 
-  /** Grafana's own annotation editor and frame reader serve until Headwater has its own. */
-  annotations = {};
+  annotations: AnnotationSupport<PanelQuery> = {
+    QueryEditor: LazyAnnotationEditor,
+    prepareAnnotation,
+    prepareQuery,
+    processEvents,
+  };
 
   constructor(
     settings: DataSourceInstanceSettings<DataSourceOptions>,
@@ -50,6 +74,7 @@ export class HeadwaterDataSource extends DataSourceWithBackend<PanelQuery, DataS
     super(settings);
     this.engine = settings.jsonData.engine ?? DEFAULT_ENGINE;
     this.exemplarLinks = settings.jsonData.exemplarTraceIdDestinations;
+    this.variables = new HeadwaterVariables(this);
     // Grafana takes this as the smallest interval of every panel on this data source.
     this.interval = scrapeInterval(settings.jsonData.timeInterval);
   }
@@ -119,16 +144,134 @@ export class HeadwaterDataSource extends DataSourceWithBackend<PanelQuery, DataS
   }
 
   /** The values of a template variable, answered by the backend's `variable-query`. */
-  async metricFindQuery(variable: VariableQuery, options?: { scopedVars?: ScopedVars }): Promise<MetricFindValue[]> {
-    const text = typeof variable === 'string' ? variable : (variable.query ?? '');
+  async metricFindQuery(
+    variable: SavedVariable,
+    options?: { scopedVars?: ScopedVars; range?: TimeRange }
+  ): Promise<MetricFindValue[]> {
+    const text = textOf(variable);
     if (text.trim() === '') {
       return [];
     }
-    const query = interpolatePromQL(text, (from, formatter) =>
-      this.templates.replace(from, options?.scopedVars ?? {}, formatter)
-    );
-    return this.postResource<MetricFindValue[]>('variable-query', { query });
+    const variables = { ...options?.scopedVars, ...this.intervalVariables(), ...rangeVariables(options?.range) };
+    const query = isPattern(text)
+      ? // Of several values each may be meant: `metrics(${app}_.*)`.
+        this.templates.replace(text, variables, 'regex')
+      : interpolatePromQL(text, (from, formatter) => this.templates.replace(from, variables, formatter));
+    return this.postResource<MetricFindValue[]>('variable-query', { query, ...times(options?.range) });
   }
+
+  /** Names for ad-hoc filters and grouping: the labels of what the dashboard shows, other filters applied. */
+  async getTagKeys(options?: DataSourceGetTagKeysOptions<PanelQuery>): Promise<MetricFindValue[]> {
+    const names = await this.suggest({
+      queries: expressions(options?.queries),
+      adhocFilters: options?.filters.map(backendFilter),
+      ...times(options?.timeRange),
+    });
+    return names.filter((name) => name !== '__name__').map((text) => ({ text, value: text }));
+  }
+
+  /** The values of one of these labels. */
+  async getTagValues(options: DataSourceGetTagValuesOptions<PanelQuery>): Promise<MetricFindValue[]> {
+    const values = await this.suggest({
+      labelName: options.key,
+      queries: expressions(options.queries),
+      // The filter that is being changed must not hide its own alternatives.
+      adhocFilters: options.filters.filter(({ key }) => key !== options.key).map(backendFilter),
+      ...times(options.timeRange),
+    });
+    return values.map((text) => ({ text, value: text }));
+  }
+
+  /** The labels of the series that a selector means, of all where it is empty. */
+  async labelNames({ selector, range }: { selector: string; range?: TimeRange }): Promise<string[]> {
+    const query = interpolatePromQL(selector, (from, formatter) => this.templates.replace(from, {}, formatter));
+    const params = { ...times(range), ...(query.trim() === '' ? {} : { 'match[]': query }) };
+    const { data } = await this.getResource<{ data: string[] }>('api/v1/labels', params);
+    return data.filter((name) => name !== '__name__');
+  }
+
+  /** The metrics that there are and what is known of them; of very many only some. */
+  async describedMetrics(): Promise<{ metadata: Record<string, MetricMetadata[]>; names: string[] }> {
+    const [metadata, names] = await Promise.all([
+      this.getResource<{ data: Record<string, MetricMetadata[]> }>('api/v1/metadata', { limit: DESCRIBED }),
+      this.getResource<{ data: string[] }>('api/v1/label/__name__/values', { limit: 20 * DESCRIBED }),
+    ]);
+    return { metadata: metadata.data, names: names.data };
+  }
+
+  getSupportedQueryModifications(): string[] {
+    return ['ADD_FILTER', 'ADD_FILTER_OUT'];
+  }
+
+  /** Adds what someone clicked in Explore to the query. */
+  modifyQuery(query: PanelQuery, action: QueryFixAction): PanelQuery {
+    const { key, value } = action.options ?? {};
+    if (key === undefined || value === undefined) {
+      return query;
+    }
+    switch (action.type) {
+      case 'ADD_FILTER':
+        return filtered(query, { key, operator: '=', value });
+      case 'ADD_FILTER_OUT':
+        return filtered(query, { key, operator: '!=', value });
+      default:
+        return query;
+    }
+  }
+
+  /** Sets a filter, takes its opposite away, or takes it away where it is set already. */
+  toggleQueryFilter(query: PanelQuery, { type, options }: ToggleFilterAction): PanelQuery {
+    const { key = '', value = '' } = options;
+    const wanted = { key, operator: type === 'FILTER_FOR' ? '=' : '!=', value };
+    const opposite = { key, operator: type === 'FILTER_FOR' ? '!=' : '=', value };
+    const text = query.expr || query.queryText || '';
+    const expr = hasCondition(text, wanted)
+      ? withConditions(text, [], [wanted])
+      : withConditions(text, [wanted], [opposite]);
+    return { ...query, expr };
+  }
+
+  queryHasFilter(query: PanelQuery, { key = '', value = '' }: QueryFilterOptions): boolean {
+    return hasCondition(query.expr || query.queryText || '', { key, operator: '=', value });
+  }
+
+  private async suggest(question: Record<string, unknown>): Promise<string[]> {
+    const { data } = await this.postResource<{ data: string[] }>('suggestions', question);
+    return data;
+  }
+
+  /** What the interval macros stand for where there is no panel whose width could tell. */
+  private intervalVariables(): ScopedVars {
+    const interval = this.interval ?? DEFAULT_SCRAPE_INTERVAL;
+    const ms = rangeUtil.intervalToMs(interval);
+    return {
+      __interval: { value: interval },
+      __interval_ms: { value: ms },
+      __rate_interval: { value: `${(4 * ms) / 1000}s` },
+    };
+  }
+}
+
+function filtered(query: PanelQuery, condition: Condition): PanelQuery {
+  return { ...query, expr: withConditions(query.expr || query.queryText || '', [condition]) };
+}
+
+function expressions(queries: PanelQuery[] | undefined): string[] {
+  return (queries ?? []).map(({ expr, queryText }) => expr || queryText || '').filter((expr) => expr.trim() !== '');
+}
+
+/** A time range as Prometheus's API takes it, in seconds. */
+function times(range: TimeRange | undefined): { start?: string; end?: string } {
+  return range ? { start: String(range.from.valueOf() / 1000), end: String(range.to.valueOf() / 1000) } : {};
+}
+
+function rangeVariables(range: TimeRange | undefined): ScopedVars {
+  if (!range) {
+    return {};
+  }
+  const ms = range.to.valueOf() - range.from.valueOf();
+  const seconds = Math.max(1, Math.round(ms / 1000));
+  return { __range: { value: `${seconds}s` }, __range_s: { value: seconds }, __range_ms: { value: ms } };
 }
 
 /** The scrape interval as a duration; provisioned files may hold a bare number of seconds. */

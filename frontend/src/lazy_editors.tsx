@@ -2,11 +2,28 @@
 import { LoadingPlaceholder } from '@grafana/ui';
 import { lazy, Suspense } from 'react';
 
+import type { Props as AnnotationEditorProps } from './annotations/AnnotationEditor';
 import type { Props as ConfigEditorProps } from './config/ConfigEditor';
 import type { Props as QueryEditorProps } from './editor/QueryEditor';
+import type { Props as QueryHelpProps } from './help/QueryHelp';
+import type { Props as VariableEditorProps } from './variables/VariableEditor';
 
-const ConfigEditor = lazy(() => import(/* webpackChunkName: "config-editor" */ './config/ConfigEditor'));
-const QueryEditor = lazy(() => import(/* webpackChunkName: "query-editor" */ './editor/QueryEditor'));
+/** The editor, once its texts can be shown. */
+async function translated<T>(editor: Promise<T>): Promise<T> {
+  const { ready } = await import(/* webpackChunkName: "translations" */ './translations');
+  await ready;
+  return editor;
+}
+
+const ConfigEditor = lazy(() => translated(import(/* webpackChunkName: "config-editor" */ './config/ConfigEditor')));
+const AnnotationEditor = lazy(() =>
+  translated(import(/* webpackChunkName: "annotation-editor" */ './annotations/AnnotationEditor'))
+);
+const VariableEditor = lazy(() =>
+  translated(import(/* webpackChunkName: "variable-editor" */ './variables/VariableEditor'))
+);
+const QueryHelp = lazy(() => translated(import(/* webpackChunkName: "query-help" */ './help/QueryHelp')));
+const QueryEditor = lazy(() => translated(import(/* webpackChunkName: "query-editor" */ './editor/QueryEditor')));
 
 export function LazyConfigEditor(props: ConfigEditorProps) {
   return (
@@ -20,6 +37,30 @@ export function LazyQueryEditor(props: QueryEditorProps) {
   return (
     <Suspense fallback={<LoadingPlaceholder text="Loading the query editor…" />}>
       <QueryEditor {...props} />
+    </Suspense>
+  );
+}
+
+export function LazyVariableEditor(props: VariableEditorProps) {
+  return (
+    <Suspense fallback={<LoadingPlaceholder text="Loading the editor…" />}>
+      <VariableEditor {...props} />
+    </Suspense>
+  );
+}
+
+export function LazyAnnotationEditor(props: AnnotationEditorProps) {
+  return (
+    <Suspense fallback={<LoadingPlaceholder text="Loading the editor…" />}>
+      <AnnotationEditor {...props} />
+    </Suspense>
+  );
+}
+
+export function LazyQueryHelp(props: QueryHelpProps) {
+  return (
+    <Suspense fallback={<LoadingPlaceholder text="Loading examples…" />}>
+      <QueryHelp {...props} />
     </Suspense>
   );
 }

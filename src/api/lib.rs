@@ -31,6 +31,7 @@ pub use parts::{
 use axum::Router;
 use axum::routing::{any, get, post};
 use engine::Engine;
+use own::metric_search::KeptNames;
 use std::sync::Arc;
 
 /// What the handlers share.
@@ -38,6 +39,7 @@ use std::sync::Arc;
 struct Api {
     engine: Arc<dyn Engine>,
     host: Arc<Host>,
+    kept_names: Arc<KeptNames>,
 }
 
 /// The paths below a Grafana data source's `resources/`: those of Prometheus's API that its
@@ -54,6 +56,7 @@ pub fn resources(engine: Arc<dyn Engine>, host: Host) -> Router {
     let api = Api {
         engine,
         host: Arc::new(host),
+        kept_names: Arc::default(),
     };
     prometheus
         .merge(own())
@@ -72,6 +75,7 @@ pub fn server(engine: Arc<dyn Engine>, parts: ServerParts) -> Router {
     let api = Api {
         engine,
         host: Arc::new(parts.host.clone()),
+        kept_names: Arc::default(),
     };
     let routes = prometheus()
         .merge(own())
@@ -112,6 +116,7 @@ fn prometheus() -> Router<Api> {
 fn own() -> Router<Api> {
     Router::new()
         .route("/metrics/{name}", get(own::metrics::one))
+        .route("/metric-search", get(own::metric_search::answer))
         .route("/validate", post(own::validate::answer))
         .route("/variable-query", post(own::variables::answer))
         .route("/suggestions", post(own::suggestions::answer))

@@ -8,6 +8,7 @@ import { SecretField, TextField } from './fields';
 import { hasSecret, type SettingsProps, withOptions, withoutSecret, withSecret } from './settings';
 
 const BEARER = 'custom-bearer';
+type TlsProps = ReturnType<typeof convertLegacyAuthProps>['TLS'];
 type Method = AuthMethod | typeof BEARER;
 
 export function AuthSection({ settings, onChange, engine }: SettingsProps & { engine: EngineKind }) {
@@ -58,6 +59,7 @@ export function AuthSection({ settings, onChange, engine }: SettingsProps & { en
     <>
       <Auth
         {...props}
+        TLS={tlsProps(props.TLS)}
         selectedMethod={selected}
         onAuthMethodSelect={select}
         // Scraping goes on while nobody is there whose identity could be forwarded.
@@ -95,5 +97,20 @@ export function AuthSection({ settings, onChange, engine }: SettingsProps & { en
         </ConfigSubSection>
       )}
     </>
+  );
+}
+
+/** The switches as on or off: what was never set counts as off. */
+function tlsProps(tls: TlsProps): TlsProps {
+  return (
+    tls && {
+      selfSignedCertificate: { ...tls.selfSignedCertificate, enabled: Boolean(tls.selfSignedCertificate.enabled) },
+      TLSClientAuth: {
+        ...tls.TLSClientAuth,
+        enabled: Boolean(tls.TLSClientAuth.enabled),
+        serverName: tls.TLSClientAuth.serverName ?? '',
+      },
+      skipTLSVerification: { ...tls.skipTLSVerification, enabled: Boolean(tls.skipTLSVerification.enabled) },
+    }
   );
 }

@@ -99,13 +99,15 @@ function Outcome({ trial, onServerFound }: { trial: Trial; onServerFound?: () =>
           : url}
       </Alert>
       {server && (
-        <Alert
-          severity="warning"
-          title={t('config.try.server', 'This is {{server}}’s page about itself', { server })}
-          buttonContent={onServerFound && t('config.try.use-server', 'Query the server instead')}
-          onRemove={onServerFound}
-        >
-          {t('config.try.server-advice', 'To see what the server has collected, query it instead of scraping it.')}
+        <Alert severity="warning" title={t('config.try.server', 'This is {{server}}’s page about itself', { server })}>
+          <Stack direction="row" alignItems="center" justifyContent="space-between" gap={2} wrap="wrap">
+            {t('config.try.server-advice', 'To see what the server has collected, query it instead of scraping it.')}
+            {onServerFound && (
+              <Button type="button" variant="secondary" size="sm" onClick={onServerFound}>
+                {t('config.try.use-server', 'Query the server instead')}
+              </Button>
+            )}
+          </Stack>
         </Alert>
       )}
       <Metrics metrics={page.metrics} count={page.metricCount} />

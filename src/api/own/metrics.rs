@@ -12,7 +12,7 @@ use series::METRIC_NAME;
 /// How many names a refusal offers instead of one that is not there.
 const NEAR_NAMES: usize = 5;
 /// Suffixes that a family's samples carry beyond its own name (OpenMetrics 1.0, "Suffixes").
-const SUFFIXES: [&str; 6] = ["_total", "_bucket", "_count", "_sum", "_created", "_info"];
+pub(super) const SUFFIXES: [&str; 6] = ["_total", "_bucket", "_count", "_sum", "_created", "_info"];
 
 /// What is known of a metric.
 #[derive(Serialize)]

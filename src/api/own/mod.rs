@@ -1,5 +1,6 @@
 //! Headwater's own look-ups, which its editors in Grafana and its page ask for.
 
+pub(crate) mod metric_search;
 pub(crate) mod metrics;
 mod selectors;
 pub(crate) mod suggestions;

@@ -251,3 +251,34 @@ async fn resources_hold_the_names_of_metrics_and_nothing_to_write() {
     let (_, write) = resource(variable_engine(), "/api/v1/write").await;
     assert_eq!(write.status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn a_search_of_metrics_answers_each_key_from_names_asked_once() {
+    let engine = FakeEngine {
+        values: entries(&["http_requests_total", "up"]),
+        metadata: vec![(
+            "http_requests".to_owned(),
+            vec![series::Metadata {
+                kind: series::MetricKind::Counter,
+                help: "Requests answered.".to_owned(),
+                unit: String::new(),
+            }],
+        )],
+        ..FakeEngine::default()
+    };
+    let server = Server::new(engine);
+    let answer = server.get("/metric-search?text=req&limit=5").await;
+    assert_eq!(
+        answer.json(),
+        json!({"found": 1, "names": 2, "truncated": false, "metrics": [{
+            "name": "http_requests_total", "type": "counter",
+            "description": "Requests answered.", "unit": "",
+        }]})
+    );
+    assert_eq!(server.engine.asked().len(), 2);
+    let more = server.get("/metric-search?text=").await;
+    assert_eq!(more.json()["found"], 2);
+    assert_eq!(server.engine.asked(), []);
+    let refused = server.get("/metric-search?limit=some").await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+}

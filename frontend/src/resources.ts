@@ -1,0 +1,169 @@
+/**
+ * The client of the backend's own look-ups: what is below the data source's `resources/`.
+ *
+ * Every answer here is short or bounded by what was asked for, whatever the number of names.
+ */
+import { isFetchError } from '@grafana/runtime';
+
+/** The part of `DataSourceWithBackend` that carries requests. */
+export interface ResourceCaller {
+  getResource<T>(path: string, params?: Record<string, unknown>, options?: Record<string, unknown>): Promise<T>;
+  postResource<T>(path: string, data?: unknown, options?: Record<string, unknown>): Promise<T>;
+}
+
+/** What kind of metric a name is, as its page declares it. */
+export type MetricType =
+  'counter' | 'gauge' | 'histogram' | 'gaugehistogram' | 'summary' | 'info' | 'stateset' | 'unknown';
+
+/** A metric and what is known of it. Samples of a family (`…_bucket`) carry the family's facts. */
+export interface MetricFacts {
+  name: string;
+  type: MetricType;
+  description: string;
+  unit: string;
+}
+
+/** The best fits of a search, and how many there are besides. */
+export interface MetricSearch {
+  found: number;
+  names: number;
+  /** There are more names than the backend searches. */
+  truncated: boolean;
+  metrics: MetricFacts[];
+}
+
+/** Where a mistake is in a text: UTF-16 offsets, line and column from 1. */
+export interface MistakePosition {
+  start: number;
+  end: number;
+  line: number;
+  column: number;
+}
+
+export type Verdict = { valid: true } | { valid: false; error: string; position: MistakePosition };
+
+/** Seconds since the epoch between which series must have samples. */
+export interface LookupRange {
+  start: number;
+  end: number;
+}
+
+interface Envelope<T> {
+  status: string;
+  data: T;
+}
+
+// A failed look-up is told beside the field that asked; Grafana's pop-ups would tell it twice.
+const QUIET = { showErrorAlert: false, showSuccessAlert: false };
+
+/** The metrics that are meant by a few letters, best first. */
+export function searchMetrics(caller: ResourceCaller, text: string, limit: number): Promise<MetricSearch> {
+  return caller.getResource('metric-search', { text, limit }, QUIET);
+}
+
+/** What is known of one metric; nothing where there is no such metric. */
+export async function metricFacts(caller: ResourceCaller, name: string): Promise<MetricFacts | undefined> {
+  try {
+    return await caller.getResource<MetricFacts>(`metrics/${encodeURIComponent(name)}`, undefined, QUIET);
+  } catch (error) {
+    if (isFetchError(error) && error.status === 404) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+/** Whether a PromQL text is right, Grafana's variables allowed, and if not, where it is wrong. */
+export function validateQuery(caller: ResourceCaller, queryText: string): Promise<Verdict> {
+  return caller.postResource('validate', { queryText }, QUIET);
+}
+
+/** The names of labels, of all series or of those that a selector takes; `__name__` is left out. */
+export async function labelNames(
+  caller: ResourceCaller,
+  selector?: string,
+  range?: LookupRange,
+  limit?: number
+): Promise<string[]> {
+  const found = await lookUp(caller, 'labels', selector, range, limit);
+  return found.filter((name) => name !== '__name__');
+}
+
+/** The values of a label, of all series or of those that a selector takes. */
+export function labelValues(
+  caller: ResourceCaller,
+  label: string,
+  selector?: string,
+  range?: LookupRange,
+  limit?: number
+): Promise<string[]> {
+  return lookUp(caller, `label/${encodeURIComponent(escapeLabelName(label))}/values`, selector, range, limit);
+}
+
+/** The label sets of the series that a selector takes. */
+export function seriesOf(
+  caller: ResourceCaller,
+  selector: string,
+  range?: LookupRange,
+  limit?: number
+): Promise<Array<Record<string, string>>> {
+  return lookUp(caller, 'series', selector, range, limit);
+}
+
+/** The choices of a dashboard's variable, in the language of `label_values(…)`. */
+export function variableChoices(
+  caller: ResourceCaller,
+  query: string,
+  range?: LookupRange
+): Promise<Array<{ text: string; value: string }>> {
+  return caller.postResource('variable-query', { query, ...range }, QUIET);
+}
+
+/** What went wrong with a look-up, in the backend's words. */
+export function lookupProblem(error: unknown): string {
+  if (isFetchError(error)) {
+    const { error: apiError, message } = (error.data ?? {}) as { error?: string; message?: string };
+    return apiError ?? message ?? error.statusText ?? `status ${error.status}`;
+  }
+  return error instanceof Error ? error.message : String(error);
+}
+
+async function lookUp<T>(
+  caller: ResourceCaller,
+  path: string,
+  selector?: string,
+  range?: LookupRange,
+  limit?: number
+): Promise<T[]> {
+  const params: Record<string, unknown> = {};
+  if (selector) {
+    params['match[]'] = selector;
+  }
+  if (range) {
+    params.start = Math.floor(range.start);
+    params.end = Math.ceil(range.end);
+  }
+  if (limit) {
+    params.limit = limit;
+  }
+  const { data } = await caller.getResource<Envelope<T[] | null>>(`api/v1/${path}`, params, QUIET);
+  return data ?? [];
+}
+
+/**
+ * A label's name for a path: behind `U__` each underscore stands twice, and what is not plain as
+ * its hexadecimal number between underscores (Prometheus, `ValueEncodingEscaping`).
+ */
+function escapeLabelName(name: string): string {
+  if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
+    return name;
+  }
+  const escaped = Array.from(name, (char, at) => {
+    if (char === '_') {
+      return '__';
+    }
+    const plain = at === 0 ? /[A-Za-z]/ : /[A-Za-z0-9]/;
+    return plain.test(char) ? char : `_${char.codePointAt(0)?.toString(16)}_`;
+  });
+  return `U__${escaped.join('')}`;
+}

@@ -1,0 +1,80 @@
+import { fireEvent, render, screen } from '@testing-library/react';
+import userEvent from '@testing-library/user-event';
+import { useState } from 'react';
+
+import type { HeadwaterDataSource } from '../datasource';
+import type { SavedVariable } from './query_text';
+import VariableEditor, { type Props } from './VariableEditor';
+
+const labelNames = jest.fn();
+
+beforeAll(() => {
+  jest
+    .spyOn(Element.prototype, 'getBoundingClientRect')
+    .mockReturnValue({ x: 0, y: 0, top: 0, left: 0, right: 400, bottom: 400, width: 400, height: 400 } as DOMRect);
+  Object.defineProperties(HTMLElement.prototype, { offsetHeight: { value: 400 }, offsetWidth: { value: 400 } });
+  const canvas = { measureText: (text: string) => ({ width: 8 * text.length }) };
+  jest.spyOn(HTMLCanvasElement.prototype, 'getContext').mockReturnValue(canvas as never);
+});
+
+function open(saved?: SavedVariable): () => SavedVariable | undefined {
+  let newest = saved;
+  function Page() {
+    const [query, setQuery] = useState(saved);
+    return (
+      <VariableEditor
+        datasource={{ labelNames } as unknown as HeadwaterDataSource}
+        query={query as Props['query']}
+        onChange={(changed) => {
+          newest = changed as unknown as SavedVariable;
+          setQuery(newest);
+        }}
+        onRunQuery={() => undefined}
+      />
+    );
+  }
+  render(<Page />);
+  return () => newest;
+}
+
+function write(label: RegExp, text: string) {
+  fireEvent.change(screen.getByLabelText(label), { target: { value: text } });
+  fireEvent.blur(screen.getByLabelText(label));
+}
+
+test('an old text is shown in its parts and not changed by being looked at', () => {
+  const saved = open('label_values(up{zone="$zone"}, job)');
+  expect(screen.getByLabelText(/^Query type/)).toHaveValue('Label values');
+  expect(screen.getByLabelText(/^Label/)).toHaveValue('job');
+  expect(screen.getByLabelText(/^Of the series/)).toHaveValue('up{zone="$zone"}');
+  fireEvent.blur(screen.getByLabelText(/^Of the series/));
+  expect(saved()).toMatchObject({ query: 'label_values(up{zone="$zone"}, job)' });
+});
+
+test('a label is chosen among those of the selector’s series', async () => {
+  labelNames.mockResolvedValue(['instance', 'job', 'zone']);
+  // The list, whose height is unknown here, cannot scroll to what is chosen and says so.
+  jest.spyOn(console, 'warn').mockImplementation(() => undefined);
+  const saved = open({ refId: 'v', qryType: 1, query: '' });
+  write(/^Of the series/, 'up');
+  await userEvent.click(screen.getByLabelText(/^Label/));
+  await userEvent.click(await screen.findByRole('option', { name: 'zone' }));
+  expect(saved()).toMatchObject({ qryType: 1, query: 'label_values(up, zone)' });
+  expect(labelNames).toHaveBeenCalledWith(expect.objectContaining({ selector: 'up' }));
+});
+
+test('another type keeps what it can use', async () => {
+  const saved = open('label_values(up, job)');
+  await userEvent.click(screen.getByLabelText(/^Query type/));
+  await userEvent.click(await screen.findByRole('option', { name: /^Series/ }));
+  expect(saved()).toMatchObject({ qryType: 4, query: 'up' });
+});
+
+test('a classic query is the text that someone writes', async () => {
+  const saved = open('label_values(up, job)');
+  await userEvent.click(screen.getByLabelText(/^Query type/));
+  await userEvent.click(await screen.findByRole('option', { name: /^Classic query/ }));
+  expect(saved()).toMatchObject({ qryType: 5, query: 'label_values(up, job)' });
+  write(/^Classic query/, 'metrics(go_.*)');
+  expect(saved()).toMatchObject({ qryType: 5, query: 'metrics(go_.*)' });
+});
