@@ -21,6 +21,7 @@ import {
   DEFAULT_ENGINE,
   DEFAULT_SCRAPE_INTERVAL,
   type EngineKind,
+  type ExemplarTraceIdDestination,
   type PanelQuery,
 } from './types';
 
@@ -31,6 +32,9 @@ export class HeadwaterDataSource extends DataSourceWithBackend<PanelQuery, DataS
   /** Which engine answers. */
   readonly engine: EngineKind;
 
+  /** Where an exemplar's trace can be looked at. */
+  private readonly traceDestinations: ExemplarTraceIdDestination[];
+
   /** Grafana's own annotation editor and frame reader serve until Headwater has its own. */
   annotations = {};
 
@@ -40,6 +44,7 @@ export class HeadwaterDataSource extends DataSourceWithBackend<PanelQuery, DataS
   ) {
     super(settings);
     this.engine = settings.jsonData.engine ?? DEFAULT_ENGINE;
+    this.traceDestinations = settings.jsonData.exemplarTraceIdDestinations ?? [];
     // Grafana takes this as the smallest interval of every panel on this data source.
     this.interval = scrapeInterval(settings.jsonData.timeInterval);
   }
@@ -67,7 +72,13 @@ export class HeadwaterDataSource extends DataSourceWithBackend<PanelQuery, DataS
             ...(request.groupByKeys?.length ? { groupByKeys: request.groupByKeys } : {}),
           })
     );
-    return super.query({ ...request, targets }).pipe(map((response) => layOut(response, request.app)));
+    return super
+      .query({ ...request, targets })
+      .pipe(
+        map((response) =>
+          layOut(response, { app: request.app, queries: targets, traceDestinations: this.traceDestinations })
+        )
+      );
   }
 
   applyTemplateVariables(query: PanelQuery, scopedVars: ScopedVars, filters?: AdHocVariableFilter[]): PanelQuery {

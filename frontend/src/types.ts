@@ -67,11 +67,21 @@ export const DEFAULT_ENGINE: EngineKind = 'embedded';
 /** The scrape interval of a data source that does not name one. */
 export const DEFAULT_SCRAPE_INTERVAL = '15s';
 
+/** Where the trace that a label of exemplars names can be looked at: a data source, or an address. */
+export interface ExemplarTraceIdDestination {
+  /** The label that holds the trace's id. */
+  name: string;
+  datasourceUid?: string;
+  url?: string;
+  urlDisplayLabel?: string;
+}
+
 /** Settings that are no secrets. The address stands beside them, in the settings' `url`. */
 export interface DataSourceOptions extends DataSourceJsonData {
   engine?: EngineKind;
   /** How often the metrics are scraped (`15s`); a bare number is seconds. */
   timeInterval?: string | number;
+  exemplarTraceIdDestinations?: ExemplarTraceIdDestination[];
   /** Accept any certificate. */
   tlsSkipVerify?: boolean;
 }
