@@ -561,12 +561,10 @@ fn open() {
     let clock = Clock::new();
     let disk = Arc::new(Unsynced);
     let store = Store::open(disk, &dir, Options::default(), clock.reading()).unwrap();
-    // Every two minutes, and in the hours that are still in the log every 15 s.
-    let day = 24 * 3_600_000;
-    let times = (0..15 * 720).map(|at| START + at * 120_000);
-    let last = (0..660).map(|round| START + 15 * day + round * INTERVAL);
-    scrape(&store, &clock, &KINDS, 2000, times.chain(last), |round| {
-        if round % 60 == 0 {
+    // Every 15 s, and some hours more, which are still in the log.
+    let rounds = 15 * 5760 + 660;
+    scrape(&store, &clock, &KINDS, 2000, steady(rounds), |round| {
+        if round % 240 == 0 {
             store.maintain().unwrap();
         }
     });

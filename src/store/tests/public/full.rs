@@ -3,7 +3,6 @@
 use crate::bench::{labels, open_real, read_all};
 use series::{Appender, Labels, ScrapeRows, TimeRange};
 use std::io::Write;
-use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -9,7 +9,6 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
-use store::Store;
 
 /// Names the directory to a child process.
 const DIR_VARIABLE: &str = "HEADWATER_KILL_DIR";
