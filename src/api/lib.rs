@@ -23,6 +23,8 @@ pub use parts::{
     BuildInfo, Clock, Count, Host, Page, PageFile, ServerParts, Targets, TsdbStatistics,
     WriteLimits,
 };
+#[doc(hidden)]
+pub use write::read as read_remote_write;
 
 use axum::Router;
 use axum::routing::{any, get, post};
