@@ -27,6 +27,8 @@ pub use page::{Page, PageFile};
 pub use parts::{
     AllowedHosts, BuildInfo, Clock, Count, Host, ServerParts, Targets, TsdbStatistics, WriteLimits,
 };
+#[doc(hidden)]
+pub use write::read as read_remote_write;
 
 use axum::Router;
 use axum::routing::{any, get, post};

@@ -79,7 +79,11 @@ func TestDashboardsAnswerAsPrometheusDoes(t *testing.T) {
 	receivers := []*Server{ours}
 	var newer *Server
 	if Prometheus3().Program != "" {
-		newer = start(t, Prometheus3())
+		// Whoever names one wants to know that it is not there.
+		if newer, err = Start(Prometheus3(), t.TempDir()); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(newer.Stop)
 		receivers = append(receivers, newer)
 	}
 	begun := time.Now()

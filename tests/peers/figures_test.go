@@ -103,10 +103,6 @@ func BenchmarkFigures(b *testing.B) {
 	kinds := []Kind{Headwater(), Prometheus(), Prometheus3(), VictoriaMetrics()}
 	if !hasAVX512() {
 		fmt.Println("This machine has no AVX-512: half of each ratio is asked for.")
-	} else {
-		portable := Headwater("HEADWATER_NO_AVX512=1")
-		portable.Name = "headwater, portable"
-		kinds = slices.Insert(kinds, 1, portable)
 	}
 	end := theEnd()
 	sets := []struct {
@@ -193,11 +189,9 @@ func measure(b *testing.B, kind Kind, name string, set *DataSet, figures []figur
 
 // fedFolder is a folder in which a server of this kind has the whole set on disk.
 func fedFolder(b *testing.B, kind Kind, name string, set *DataSet, fed *Fed) (string, error) {
-	// What a variable switches on a server is no matter of its files.
-	stem, _, _ := strings.Cut(kind.Name, ",")
-	dir := filepath.Join(b.TempDir(), stem)
+	dir := filepath.Join(b.TempDir(), kind.Name)
 	if *keep != "" {
-		dir = filepath.Join(*keep, fmt.Sprintf("%s-%s-%d-%d", strings.ReplaceAll(stem, " ", ""), name, set.End, len(set.Series)))
+		dir = filepath.Join(*keep, fmt.Sprintf("%s-%s-%d-%d", strings.ReplaceAll(kind.Name, " ", ""), name, set.End, len(set.Series)))
 	}
 	done := filepath.Join(dir, "fed")
 	if _, err := os.Stat(done); err == nil {
