@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use series::Appender;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 const SAMPLES_WRITTEN: HeaderName =
     HeaderName::from_static("x-prometheus-remote-write-samples-written");
@@ -77,12 +78,25 @@ struct Written {
     refused: Option<String>,
 }
 
+/// Places for the requests that are taken in at a time.
+#[derive(Clone)]
+pub(crate) struct Places(Arc<Semaphore>);
+
+impl Places {
+    pub(crate) fn new(limits: WriteLimits) -> Self {
+        Self(Arc::new(Semaphore::new(limits.at_once.max(1))))
+    }
+}
+
 /// `POST /api/v1/write`.
 pub(crate) async fn receive(
     Extension(parts): Extension<Arc<ServerParts>>,
+    Extension(Places(places)): Extension<Places>,
     request: Request,
 ) -> Response {
     let (head, body) = request.into_parts();
+    // Nobody closes the semaphore; without a place the body would still be bounded by itself.
+    let _place = places.acquire_owned().await;
     match take(&parts, &head.headers, body).await {
         Ok(written) => answer(&written),
         Err(refused) => {
