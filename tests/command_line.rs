@@ -187,7 +187,7 @@ fn a_new_user_is_told_what_to_do() {
         (
             vec!["serve", "--data-dir", data, "--config", file],
             2,
-            "line 4",
+            "no YAML at line 3 column 19",
         ),
         (
             vec!["serve", "--data-dir", data, "--scrape", "ftp://x"],
