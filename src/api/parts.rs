@@ -86,8 +86,8 @@ pub struct WriteLimits {
     pub labels: usize,
     /// `max_labels_bytes`: bytes of a series's labels together; as `labels`. Default 16 KiB.
     pub labels_bytes: usize,
-    /// `write_max_at_once`: requests that are taken in at a time, for each holds its body in
-    /// memory; more of them wait. Default 16.
+    /// `write_max_at_once`: requests that are inflated and written at a time, for that is when
+    /// each takes most memory; more of them wait. Default 16.
     pub at_once: usize,
 }
 

@@ -95,9 +95,7 @@ pub(crate) async fn receive(
     request: Request,
 ) -> Response {
     let (head, body) = request.into_parts();
-    // Nobody closes the semaphore; without a place the body would still be bounded by itself.
-    let _place = places.acquire_owned().await;
-    match take(&parts, &head.headers, body).await {
+    match take(&parts, places, &head.headers, body).await {
         Ok(written) => answer(&written),
         Err(refused) => {
             tracing::warn!("remote write refused: {refused}");
@@ -110,6 +108,7 @@ pub(crate) async fn receive(
 
 async fn take(
     parts: &Arc<ServerParts>,
+    places: Arc<Semaphore>,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Written, Refused> {
@@ -119,9 +118,19 @@ async fn take(
     let body = to_bytes(body, limits.compressed_bytes)
         .await
         .map_err(|_| Refused::Compressed(limits.compressed_bytes))?;
+    // Only now, or senders that are slow would keep others out.
+    let place = places
+        .acquire_owned()
+        .await
+        .map_err(|_| Refused::Internal)?;
     let appender = Arc::clone(&parts.appender);
     // Reading takes a while, and writing waits for the disk.
-    tokio::task::spawn_blocking(move || store(version, &body, limits, appender.as_ref()))
+    let work = move || {
+        // Held until the work is done, also when the sender has gone.
+        let _place = place;
+        store(version, &body, limits, appender.as_ref())
+    };
+    tokio::task::spawn_blocking(work)
         .await
         .map_err(|_| Refused::Internal)?
 }
