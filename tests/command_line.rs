@@ -240,3 +240,71 @@ fn a_dashboard_of_prometheus_is_converted_through_the_binary() {
     std::fs::write(file, "[").unwrap();
     assert_eq!(run(&["convert-dashboard", file]).status.code(), Some(2));
 }
+
+#[test]
+fn a_new_user_is_told_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(
+        &file,
+        "scrape_configs:\n- job_name: a\n  static_configs: [\n",
+    )
+    .unwrap();
+    let (file, data) = (file.to_str().unwrap(), dir.path().join("data"));
+    let data = data.to_str().unwrap();
+    for (arguments, status, told) in [
+        (vec!["serv"], 2, "'serve'"),
+        (
+            vec!["serve", "--data-dir", file],
+            2,
+            "--data-dir names the folder",
+        ),
+        (
+            vec!["serve", "--data-dir", data, "--config", file],
+            2,
+            "no YAML at line 3 column 19",
+        ),
+        (
+            vec!["serve", "--data-dir", data, "--scrape", "ftp://x"],
+            2,
+            "http://",
+        ),
+        (
+            vec!["serve", "--data-dir", data, "--allow-host", "http://x"],
+            2,
+            "a name alone",
+        ),
+        (
+            vec!["query", "up", "--data-dir", data],
+            2,
+            "--data-dir names a folder",
+        ),
+        (vec!["query", "up", "--url", "nonsense"], 2, "--url: "),
+        (
+            vec!["query", "up", "--url", "http://127.0.0.1:1"],
+            1,
+            "connection refused",
+        ),
+        (vec!["query", "sum(", "--url", "http://127.0.0.1:1"], 1, ""),
+    ] {
+        let ended = run(&arguments);
+        let err = text(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(status), "{arguments:?}: {err}");
+        assert!(err.contains(told), "{arguments:?}: {err}");
+        assert!(!err.contains(".."), "{arguments:?}: {err}");
+    }
+    let help = run(&["--help"]);
+    assert!(text(&help.stdout).contains("gpx_headwater serve --data-dir"));
+}
+
+#[test]
+fn an_answer_is_json_on_request() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().to_str().unwrap();
+    let mut server = Started::new(&["serve", "--listen", "127.0.0.1:0", "--data-dir", data]);
+    let url = format!("http://{}", server.address("listens on http://"));
+    let asked = run(&["query", "vector(7)", "--url", &url, "--json"]);
+    let answer: serde_json::Value = serde_json::from_slice(&asked.stdout).unwrap();
+    assert_eq!(answer["data"]["result"][0]["value"][1], "7");
+    assert_eq!(server.end("-TERM"), Some(0));
+}

@@ -86,6 +86,9 @@ pub struct WriteLimits {
     pub labels: usize,
     /// `max_labels_bytes`: bytes of a series's labels together; as `labels`. Default 16 KiB.
     pub labels_bytes: usize,
+    /// `write_max_at_once`: requests that are inflated and written at a time, for that is when
+    /// each takes most memory; more of them wait. Default 16.
+    pub at_once: usize,
 }
 
 impl Default for WriteLimits {
@@ -95,6 +98,7 @@ impl Default for WriteLimits {
             bytes: 64 << 20,
             labels: 64,
             labels_bytes: 16 << 10,
+            at_once: 16,
         }
     }
 }

@@ -70,7 +70,14 @@ impl From<Ending> for ExitCode {
     name = "gpx_headwater",
     version,
     about = "Shows an app's metrics in Grafana, straight from its /metrics",
-    after_help = "Start with: gpx_headwater demo"
+    after_help = "Examples:
+  gpx_headwater demo
+  gpx_headwater scrape-check http://localhost:8000/metrics
+  gpx_headwater serve --data-dir ./data --scrape http://localhost:8000/metrics
+  gpx_headwater query 'rate(http_requests_total[5m])' --url http://localhost:9099 --start -1h
+
+Every command says more with --help. Exit status: 0 done, 1 the answer is no, 2 wrong usage or could \
+not start."
 )]
 struct Line {
     #[command(subcommand)]

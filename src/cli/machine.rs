@@ -134,3 +134,14 @@ pub struct Running {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct CannotOpen(pub String);
+
+impl CannotOpen {
+    /// The text, with `advice` behind it where it has none of its own.
+    pub(crate) fn advised(&self, advice: &str) -> String {
+        let Self(text) = self;
+        if text.ends_with('.') {
+            return text.clone();
+        }
+        format!("{text}. {advice}")
+    }
+}

@@ -77,6 +77,10 @@ pub struct Query {
     #[arg(long, value_name = "FORM", value_enum)]
     output: Option<Output>,
 
+    /// The same as --output json
+    #[arg(long, conflicts_with = "output")]
+    json: bool,
+
     /// Columns of a chart
     #[arg(long, value_name = "COLUMNS", default_value_t = 80,
           value_parser = clap::value_parser!(u16).range(40..=400))]
@@ -149,7 +153,7 @@ impl Query {
         let now_ms = clock();
         let asked = self.asked(now_ms)?;
         let engine = self.engine(surroundings, machine)?;
-        let output = self.output.unwrap_or(match asked {
+        let output = self.output().unwrap_or(match asked {
             Asked::Instant(_) => Output::Table,
             Asked::Range(_) => Output::Chart,
         });
@@ -213,10 +217,17 @@ impl Query {
         Ok(())
     }
 
+    fn output(&self) -> Option<Output> {
+        if self.json {
+            return Some(Output::Json);
+        }
+        self.output
+    }
+
     fn asked(&self, now_ms: i64) -> Result<Asked, Failure> {
         let expr = self.expr.clone();
         let Some(start) = self.start else {
-            if self.output == Some(Output::Chart) {
+            if self.output() == Some(Output::Chart) {
                 let reason = "A chart needs a range: give --start, such as --start -1h.";
                 return Err(Failure::Usage(reason.to_owned()));
             }
@@ -248,7 +259,10 @@ impl Query {
     ) -> Result<Arc<dyn Engine>, Failure> {
         if let Some(dir) = &self.data_dir {
             let opened = machine.open_to_read(dir);
-            return opened.map_err(|error| Failure::Usage(error.to_string()));
+            return opened.map_err(|error| {
+                let advice = "--data-dir names a folder that serve has written samples to.";
+                Failure::Usage(error.advised(advice))
+            });
         }
         let bearer = match &self.bearer_token_file {
             None => None,
@@ -266,7 +280,7 @@ impl Query {
             ..RemoteSettings::default()
         };
         let engine = RemoteEngine::new(settings);
-        let engine = engine.map_err(|error| Failure::Usage(error.to_string()))?;
+        let engine = engine.map_err(|error| Failure::Usage(format!("--url: {error}")))?;
         Ok(Arc::new(engine))
     }
 }

@@ -117,7 +117,9 @@ impl Serve {
                 retention_ms: self.retention,
                 retention_bytes: self.retention_size,
             })
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| {
+                error.advised("--data-dir names the folder for samples, which must be writable.")
+            })?;
         for damage in &running.damage {
             // Nobody is left to be told when the stream is closed.
             let _ = writeln!(streams.err, "{damage}");
@@ -125,12 +127,19 @@ impl Serve {
         let router = listening::router(&running, machine, guard.callers);
         let scheme = if guard.tls.is_some() { "https" } else { "http" };
         let noun = if jobs == 1 { "job" } else { "jobs" };
-        let said = writeln!(
+        let mut said = writeln!(
             streams.out,
             "Headwater listens on {scheme}://{address}, scrapes {jobs} {noun}, and keeps its \
-             samples in {}.",
+             samples in {}.\nA page with charts is at {scheme}://{address}/.",
             running.dir.display()
         );
+        if jobs == 0 && said.is_ok() {
+            said = writeln!(
+                streams.out,
+                "Nothing is scraped: give --scrape or --config, or have Prometheus remote-write \
+                 to {scheme}://{address}/api/v1/write."
+            );
+        }
         // Whoever started it in the background may have closed the stream.
         let _ = said.and_then(|()| streams.out.flush());
         let stop = CancellationToken::new();

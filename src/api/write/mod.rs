@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use series::Appender;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 const SAMPLES_WRITTEN: HeaderName =
     HeaderName::from_static("x-prometheus-remote-write-samples-written");
@@ -77,13 +78,24 @@ struct Written {
     refused: Option<String>,
 }
 
+/// Places for the requests that are taken in at a time.
+#[derive(Clone)]
+pub(crate) struct Places(Arc<Semaphore>);
+
+impl Places {
+    pub(crate) fn new(limits: WriteLimits) -> Self {
+        Self(Arc::new(Semaphore::new(limits.at_once.max(1))))
+    }
+}
+
 /// `POST /api/v1/write`.
 pub(crate) async fn receive(
     Extension(parts): Extension<Arc<ServerParts>>,
+    Extension(Places(places)): Extension<Places>,
     request: Request,
 ) -> Response {
     let (head, body) = request.into_parts();
-    match take(&parts, &head.headers, body).await {
+    match take(&parts, places, &head.headers, body).await {
         Ok(written) => answer(&written),
         Err(refused) => {
             tracing::warn!("remote write refused: {refused}");
@@ -96,6 +108,7 @@ pub(crate) async fn receive(
 
 async fn take(
     parts: &Arc<ServerParts>,
+    places: Arc<Semaphore>,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Written, Refused> {
@@ -105,9 +118,19 @@ async fn take(
     let body = to_bytes(body, limits.compressed_bytes)
         .await
         .map_err(|_| Refused::Compressed(limits.compressed_bytes))?;
+    // Only now, or senders that are slow would keep others out.
+    let place = places
+        .acquire_owned()
+        .await
+        .map_err(|_| Refused::Internal)?;
     let appender = Arc::clone(&parts.appender);
     // Reading takes a while, and writing waits for the disk.
-    tokio::task::spawn_blocking(move || store(version, &body, limits, appender.as_ref()))
+    let work = move || {
+        // Held until the work is done, also when the sender has gone.
+        let _place = place;
+        store(version, &body, limits, appender.as_ref())
+    };
+    tokio::task::spawn_blocking(work)
         .await
         .map_err(|_| Refused::Internal)?
 }

@@ -8,17 +8,14 @@ use serde_json::Value;
 pub(crate) fn yaml(text: &str) -> std::result::Result<Value, String> {
     serde_saphyr::from_str::<Value>(text).map_err(|error| {
         // The message goes on with a drawing of the place; its first line says what and where.
-        error
-            .to_string()
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .to_owned()
+        let text = error.to_string();
+        let first = text.lines().next().unwrap_or_default();
+        first.strip_prefix("error: ").unwrap_or(first).to_owned()
     })
 }
 
 pub(super) fn read(text: &str, origin: &Origin<'_>) -> Result<Settings> {
-    let value = yaml(text).map_err(|reason| wrong("", reason))?;
+    let value = yaml(text).map_err(|reason| wrong("", format!("no YAML at {reason}")))?;
     let keys = Keys::of(&value, "")?;
     if keys.has("scrape_config_files") {
         return Err(super::unsupported(&keys, "scrape_config_files"));

@@ -1,6 +1,6 @@
 use crate::fake::{FakeEngine, FakeStore};
 use crate::{NOW, Server, parts, send};
-use api::{Count, Page, PageFile, ServerParts, TsdbStatistics};
+use api::{AllowedHosts, Count, Page, PageFile, ServerParts, TsdbStatistics};
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use scrape::{DroppedTarget, Health, Status, TargetState};
@@ -184,4 +184,83 @@ async fn with_a_token_only_its_bearer_is_answered() {
     let allowed = ask("/api/v1/labels", Some("bearer s3cret")).await;
     assert_eq!(allowed, StatusCode::OK);
     assert_eq!(ask("/-/healthy", None).await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_page_that_is_built_in_takes_nothing_from_elsewhere() {
+    let server = with(|parts| parts.page = Some(Page::built_in()));
+    let page = server.get("/").await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.text().contains("Headwater"), "{}", page.text());
+    let policy = page.headers["content-security-policy"].to_str().unwrap();
+    assert!(
+        policy.starts_with("default-src 'none'; script-src 'self';"),
+        "{policy}"
+    );
+    assert_eq!(page.headers["x-content-type-options"], "nosniff");
+    // Built with Node it carries the licence of what it draws with; without, it has no such part.
+    if page.text().contains("page.js") {
+        let licences = server.get("/licences.txt").await.text();
+        assert!(
+            licences.contains("uPlot") && licences.contains("MIT"),
+            "{licences}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_page_can_be_had_before_the_token() {
+    let server = with(|parts| {
+        parts.page = Some(Page::built_in());
+        parts.bearer_token = Some(Secret::new("s3cret".to_owned()));
+    });
+    assert_eq!(server.get("/").await.status, StatusCode::OK);
+    let refused = server.get("/api/v1/labels").await;
+    assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_web_page_from_elsewhere_reaches_nothing() {
+    let server = with(|parts| {
+        parts.page = Some(Page::built_in());
+        parts.allowed_hosts = Some(AllowedHosts(vec!["metrics.example".to_owned()]));
+    });
+    let ask =
+        |method: &'static str, path: &'static str, headers: [(&'static str, &'static str); 2]| {
+            let mut request = Request::builder().method(method).uri(path);
+            for (name, value) in headers {
+                request = request.header(name, value);
+            }
+            let request = request.body(Body::empty()).unwrap();
+            let router = server.router.clone();
+            async move { send(&router, request).await }
+        };
+    let own = ("origin", "http://127.0.0.1:9099");
+    for (method, path) in [
+        ("GET", "/"),
+        ("GET", "/api/v1/query?query=1"),
+        ("POST", "/api/v1/write"),
+        ("GET", "/metrics"),
+        ("POST", "/validate"),
+        ("GET", "/nowhere"),
+    ] {
+        let rebound = ask(method, path, [("host", "evil.example:9099"), own]).await;
+        assert_eq!(rebound.status, StatusCode::FORBIDDEN, "{method} {path}");
+        let text = rebound.text();
+        assert!(text.contains("--allow-host evil.example"), "{text}");
+        let foreign = [
+            ("host", "127.0.0.1:9099"),
+            ("origin", "https://evil.example"),
+        ];
+        let foreign = ask(method, path, foreign).await;
+        assert_eq!(foreign.status, StatusCode::FORBIDDEN, "{method} {path}");
+        let meant = ask(method, path, [("host", "127.0.0.1:9099"), own]).await;
+        assert_ne!(meant.status, StatusCode::FORBIDDEN, "{method} {path}");
+        let named = [
+            ("host", "metrics.example"),
+            ("origin", "https://metrics.example"),
+        ];
+        let named = ask(method, path, named).await;
+        assert_ne!(named.status, StatusCode::FORBIDDEN, "{method} {path}");
+    }
 }

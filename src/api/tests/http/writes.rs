@@ -238,3 +238,63 @@ async fn an_empty_request_is_fine() {
     let answer = receiver.write("application/x-protobuf", &[]).await;
     assert_eq!(answer.status, StatusCode::NO_CONTENT);
 }
+
+/// A store that counts the writes that are under way, each of which takes its time.
+#[derive(Default)]
+struct Slow {
+    under_way: std::sync::atomic::AtomicUsize,
+    most: std::sync::atomic::AtomicUsize,
+}
+
+impl series::Appender for Slow {
+    fn target(&self, _: &series::Labels) -> series::Result<Box<dyn series::TargetAppender>> {
+        unreachable!("nothing is scraped")
+    }
+
+    fn write(&self, series: &[series::WriteSeries]) -> series::Result<series::Appended> {
+        use std::sync::atomic::Ordering::SeqCst;
+        let now = self.under_way.fetch_add(1, SeqCst) + 1;
+        self.most.fetch_max(now, SeqCst);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        self.under_way.fetch_sub(1, SeqCst);
+        Ok(series::Appended {
+            stored: series.len() as u64,
+            ..series::Appended::default()
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_requests_than_allowed_are_written_at_a_time() {
+    let slow = Arc::new(Slow::default());
+    let mut parts = parts(Arc::new(FakeStore::default()));
+    parts.appender = Arc::clone(&slow) as Arc<dyn series::Appender>;
+    parts.write_limits.at_once = 2;
+    let server = Server::with(FakeEngine::default(), parts);
+    // WriteRequest { timeseries: [{ labels: [{ __name__, a }], samples: [{ 1.0, 1 }] }] }
+    let label = [b"\x0a\x08__name__\x12\x01a".as_slice()].concat();
+    let sample = [b"\x09".as_slice(), &1.0_f64.to_le_bytes(), b"\x10\x01"].concat();
+    let series = [
+        &[0x0a, label.len() as u8][..],
+        &label,
+        &[0x12, sample.len() as u8],
+        &sample,
+    ]
+    .concat();
+    let message = [&[0x0a, series.len() as u8][..], &series].concat();
+    let body = snap::raw::Encoder::new().compress_vec(&message).unwrap();
+    let writes: Vec<_> = (0..12)
+        .map(|_| {
+            let (router, body) = (server.router.clone(), body.clone());
+            let request = Request::post("/api/v1/write")
+                .body(Body::from(body))
+                .unwrap();
+            tokio::spawn(async move { send(&router, request).await.status })
+        })
+        .collect();
+    for write in writes {
+        assert_eq!(write.await.unwrap(), StatusCode::NO_CONTENT);
+    }
+    let most = slow.most.load(std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(most, 2);
+}
