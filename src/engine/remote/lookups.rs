@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 const MAX_LOOKUP_BYTES: usize = 64 << 20;
 
 #[derive(Deserialize)]
+#[serde(bound = "T: Deserialize<'de>")]
 struct Envelope<T> {
     #[serde(default)]
     status: String,
