@@ -25,6 +25,7 @@ import { type Condition, hasCondition, withConditions } from './filters/selector
 import { interpolatePromQL } from './interpolation';
 import { LazyAnnotationEditor } from './lazy_editors';
 import { defaultQuery, isRunnable, queryText, splitByType } from './query';
+import { labelNames } from './resources';
 import { layOut } from './results';
 import {
   type AdHocFilter,
@@ -32,6 +33,7 @@ import {
   DEFAULT_ENGINE,
   DEFAULT_SCRAPE_INTERVAL,
   type EngineKind,
+  type ExemplarTraceIdDestination,
   type PanelQuery,
 } from './types';
 import { HeadwaterVariables } from './variables/HeadwaterVariables';
@@ -51,6 +53,9 @@ export class HeadwaterDataSource extends DataSourceWithBackend<PanelQuery, DataS
   /** Which engine answers. */
   readonly engine: EngineKind;
 
+  /** Where an exemplar's trace can be looked at. */
+  private readonly traceDestinations: ExemplarTraceIdDestination[];
+
   annotations: AnnotationSupport<PanelQuery> = {
     QueryEditor: LazyAnnotationEditor,
     prepareAnnotation,
@@ -65,6 +70,7 @@ export class HeadwaterDataSource extends DataSourceWithBackend<PanelQuery, DataS
     super(settings);
     this.engine = settings.jsonData.engine ?? DEFAULT_ENGINE;
     this.variables = new HeadwaterVariables(this);
+    this.traceDestinations = settings.jsonData.exemplarTraceIdDestinations ?? [];
     // Grafana takes this as the smallest interval of every panel on this data source.
     this.interval = scrapeInterval(settings.jsonData.timeInterval);
   }
@@ -92,7 +98,13 @@ export class HeadwaterDataSource extends DataSourceWithBackend<PanelQuery, DataS
             ...(request.groupByKeys?.length ? { groupByKeys: request.groupByKeys } : {}),
           })
     );
-    return super.query({ ...request, targets }).pipe(map((response) => layOut(response, request.app)));
+    return super
+      .query({ ...request, targets })
+      .pipe(
+        map((response) =>
+          layOut(response, { app: request.app, queries: targets, traceDestinations: this.traceDestinations })
+        )
+      );
   }
 
   applyTemplateVariables(query: PanelQuery, scopedVars: ScopedVars, filters?: AdHocVariableFilter[]): PanelQuery {
@@ -170,9 +182,8 @@ export class HeadwaterDataSource extends DataSourceWithBackend<PanelQuery, DataS
   /** The labels of the series that a selector means, of all where it is empty. */
   async labelNames({ selector, range }: { selector: string; range?: TimeRange }): Promise<string[]> {
     const query = interpolatePromQL(selector, (from, formatter) => this.templates.replace(from, {}, formatter));
-    const params = { ...times(range), ...(query.trim() === '' ? {} : { 'match[]': query }) };
-    const { data } = await this.getResource<{ data: string[] }>('api/v1/labels', params);
-    return data.filter((name) => name !== '__name__');
+    const between = range && { start: range.from.valueOf() / 1000, end: range.to.valueOf() / 1000 };
+    return labelNames(this, query.trim(), between);
   }
 
   /** The metrics that there are and what is known of them; of very many only some. */
@@ -221,8 +232,8 @@ export class HeadwaterDataSource extends DataSourceWithBackend<PanelQuery, DataS
   }
 
   private async suggest(question: Record<string, unknown>): Promise<string[]> {
-    const { data } = await this.postResource<{ data: string[] }>('suggestions', question);
-    return data;
+    const { data } = await this.postResource<{ data: string[] | null }>('suggestions', question);
+    return data ?? [];
   }
 
   /** What the interval macros stand for where there is no panel whose width could tell. */

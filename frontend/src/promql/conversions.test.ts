@@ -196,6 +196,8 @@ test.each([
   ['1 - avg(up)'],
   ['100 * (a - b) / c'],
   ['a - (b - c)'],
+  ['a - b offset 1d'],
+  ['a * b / c @ end() offset 5m'],
   ['2 ^ 3 ^ x'],
   ['(2 ^ 3) ^ x'],
   ['max_over_time(rate(a[5m] offset 1h)[1h:1m])'],

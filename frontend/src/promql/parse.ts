@@ -41,6 +41,8 @@ export function parseQuery(text: string): Parsed {
   }
 }
 
+type SeriesSource = Extract<Source, { kind: 'series' }>;
+
 class Reader {
   constructor(
     private readonly text: string,
@@ -82,7 +84,7 @@ class Reader {
       case 'VectorSelector':
       case 'OffsetExpr':
       case 'StepInvariantExpr':
-        return { source: this.series(node), operations: [] };
+        return this.modified(node, []);
       case 'FunctionCall':
         return this.call(node);
       case 'AggregateExpr':
@@ -111,29 +113,44 @@ class Reader {
     return this.textOf(node).replace(/^([-+])\s+/, '$1');
   }
 
-  /** A selector with its offset and `@`. */
-  private series(node: SyntaxNode): Extract<Source, { kind: 'series' }> {
-    if (node.name === 'VectorSelector') {
-      return this.selector(node);
+  /**
+   * An expression with modifiers behind it.
+   *
+   * The grammar lets `a - b offset 5m` shift the difference. Prometheus shifts `b`, and so does this.
+   */
+  private modified(node: SyntaxNode, modifiers: SyntaxNode[]): BuilderQuery {
+    switch (node.name) {
+      case 'OffsetExpr':
+      case 'StepInvariantExpr':
+        return this.modified(node.firstChild as SyntaxNode, [node, ...modifiers]);
+      case 'VectorSelector': {
+        const source = modifiers.reduce((source, modifier) => this.withModifier(source, modifier), this.selector(node));
+        return { source, operations: [] };
+      }
+      case 'BinaryExpr':
+        return this.binary(node, modifiers);
+      default:
+        return this.refuse(node, 'an offset of something else than a metric has no place in the builder');
     }
-    const parts = children(node);
-    const [inner, keyword] = parts;
-    if (
-      !inner ||
-      !keyword ||
-      !['VectorSelector', 'OffsetExpr', 'StepInvariantExpr', 'MatrixSelector'].includes(inner.name)
-    ) {
-      return this.refuse(node, 'an offset of something else than a metric has no place in the builder');
-    }
-    const source = inner.name === 'MatrixSelector' ? this.selector(this.only(inner)) : this.series(inner);
-    const modifier = this.restore(this.text.slice(keyword.to, node.to)).trim();
-    if (node.name === 'OffsetExpr') {
-      return { ...source, offset: modifier.replace(/^-\s+/, '-') };
-    }
-    return { ...source, at: modifier };
   }
 
-  private selector(node: SyntaxNode): Extract<Source, { kind: 'series' }> {
+  private withModifier(source: SeriesSource, node: SyntaxNode): SeriesSource {
+    const keyword = children(node)[1];
+    const modifier = this.restore(this.text.slice(keyword?.to ?? node.to, node.to)).trim();
+    return node.name === 'OffsetExpr'
+      ? { ...source, offset: modifier.replace(/^-\s+/, '-') }
+      : { ...source, at: modifier };
+  }
+
+  /** The selector of a window, with its modifiers, which stand behind the window. */
+  private windowed(node: SyntaxNode): SeriesSource {
+    if (node.name === 'MatrixSelector') {
+      return this.selector(this.only(node));
+    }
+    return this.withModifier(this.windowed(node.firstChild as SyntaxNode), node);
+  }
+
+  private selector(node: SyntaxNode): SeriesSource {
     let metric = '';
     const labels: LabelFilter[] = [];
     for (const part of children(node)) {
@@ -241,7 +258,7 @@ class Reader {
     if (!matrix) {
       return this.refuse(node, 'the builder has no place for this window');
     }
-    const source = node === matrix ? this.selector(this.only(node)) : this.series(node);
+    const source = this.windowed(node);
     const window = children(matrix)[1];
     return {
       query: { source, operations: [] },
@@ -289,7 +306,7 @@ class Reader {
     return { ...query, operations: [...query.operations, operation] };
   }
 
-  private binary(node: SyntaxNode): BuilderQuery {
+  private binary(node: SyntaxNode, modifiers: SyntaxNode[] = []): BuilderQuery {
     const parts = children(node);
     const left = parts[0];
     const right = parts.at(-1);
@@ -323,7 +340,7 @@ class Reader {
       ...(matching ? { matching } : {}),
     };
     const first = this.expression(left);
-    const second = this.expression(right);
+    const second = modifiers.length > 0 ? this.modified(right, modifiers) : this.expression(right);
     const number = valueOf(first);
     // `1 - x` is about x, so x is where the builder starts.
     if (number !== undefined && valueOf(second) === undefined && !matching) {
