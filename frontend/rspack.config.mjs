@@ -12,10 +12,12 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from '@rspack/cli';
 import { rspack } from '@rspack/core';
 
+import { bundledDashboards, withDashboards } from './scripts/dashboards.mjs';
 import { isShared } from './scripts/shared_packages.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const root = path.resolve(here, '..');
+const dashboards = bundledDashboards(path.join(root, 'provisioning/dashboards'));
 
 /** Fails a production build that warns: what is passed over once is passed over for good. */
 class WarningsAreErrors {
@@ -73,7 +75,12 @@ export default defineConfig((_env, { mode = 'production' }) => {
       new WarningsAreErrors(),
       new rspack.CopyRspackPlugin({
         patterns: [
-          { from: path.join(root, 'plugin.json'), to: 'plugin.json' },
+          {
+            from: path.join(root, 'plugin.json'),
+            to: 'plugin.json',
+            transform: (manifest) => withDashboards(JSON.parse(manifest.toString()), dashboards),
+          },
+          ...dashboards.map(({ file, path: to }) => ({ from: file, to })),
           { from: path.join(here, 'src/img'), to: 'img' },
           ...['README.md', 'LICENSE', 'CHANGELOG.md'].map((file) => ({
             from: path.join(root, file),

@@ -31,6 +31,7 @@ import { type Condition, hasCondition, withConditions } from './filters/selector
 import { interpolatePromQL } from './interpolation';
 import { LazyAnnotationEditor } from './lazy_editors';
 import { defaultQuery, isRunnable, queryText, splitByType } from './query';
+import { labelNames } from './resources';
 import { type Layout, layOut } from './results';
 import {
   type AdHocFilter,
@@ -38,7 +39,7 @@ import {
   DEFAULT_ENGINE,
   DEFAULT_SCRAPE_INTERVAL,
   type EngineKind,
-  type ExemplarLink,
+  type ExemplarTraceIdDestination,
   type PanelQuery,
 } from './types';
 import { HeadwaterVariables } from './variables/HeadwaterVariables';
@@ -58,7 +59,7 @@ export class HeadwaterDataSource extends DataSourceWithBackend<PanelQuery, DataS
   /** Which engine answers. */
   readonly engine: EngineKind;
 
-  private readonly exemplarLinks?: ExemplarLink[];
+  private readonly exemplarLinks?: ExemplarTraceIdDestination[];
 
   annotations: AnnotationSupport<PanelQuery> = {
     QueryEditor: LazyAnnotationEditor,
@@ -185,9 +186,8 @@ export class HeadwaterDataSource extends DataSourceWithBackend<PanelQuery, DataS
   /** The labels of the series that a selector means, of all where it is empty. */
   async labelNames({ selector, range }: { selector: string; range?: TimeRange }): Promise<string[]> {
     const query = interpolatePromQL(selector, (from, formatter) => this.templates.replace(from, {}, formatter));
-    const params = { ...times(range), ...(query.trim() === '' ? {} : { 'match[]': query }) };
-    const { data } = await this.getResource<{ data: string[] }>('api/v1/labels', params);
-    return data.filter((name) => name !== '__name__');
+    const between = range && { start: range.from.valueOf() / 1000, end: range.to.valueOf() / 1000 };
+    return labelNames(this, query.trim(), between);
   }
 
   /** The metrics that there are and what is known of them; of very many only some. */
@@ -236,8 +236,8 @@ export class HeadwaterDataSource extends DataSourceWithBackend<PanelQuery, DataS
   }
 
   private async suggest(question: Record<string, unknown>): Promise<string[]> {
-    const { data } = await this.postResource<{ data: string[] }>('suggestions', question);
-    return data;
+    const { data } = await this.postResource<{ data: string[] | null }>('suggestions', question);
+    return data ?? [];
   }
 
   /** What the interval macros stand for where there is no panel whose width could tell. */

@@ -9,7 +9,7 @@ import {
 } from '@grafana/data';
 
 import { layOut, type Layout } from './results';
-import type { ExemplarLink, PanelQuery } from './types';
+import type { ExemplarTraceIdDestination, PanelQuery } from './types';
 
 /** A frame as the backend sends it: one series. */
 function series(refId: string, labels: Labels, points: Array<[number, number]>, resultType = 'matrix'): DataFrame {
@@ -217,7 +217,7 @@ describe('exemplars', () => {
     ],
     meta: { custom: { resultType: 'exemplar' } },
   };
-  const links = (exemplarLinks: ExemplarLink[]) =>
+  const links = (exemplarLinks: ExemplarTraceIdDestination[]) =>
     first(
       laidOut([exemplars], [{ refId: 'A', format: 'table' }], {
         exemplarLinks,

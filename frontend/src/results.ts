@@ -12,13 +12,13 @@ import { INSTANT_REF_ID_SUFFIX } from './query';
 import { type LinkTarget, withTraceLinks } from './shaping/exemplars';
 import { heatmapRows } from './shaping/heatmap';
 import { tables } from './shaping/table';
-import type { ExemplarLink, PanelQuery, ResultFormat } from './types';
+import type { ExemplarTraceIdDestination, PanelQuery, ResultFormat } from './types';
 
 /** What the layout depends on beside the answer. */
 export interface Layout {
   request: Pick<DataQueryRequest<PanelQuery>, 'app' | 'targets'>;
   /** Where the traces of exemplars are found, from the data source's settings. */
-  exemplarLinks?: ExemplarLink[];
+  exemplarLinks?: ExemplarTraceIdDestination[];
   /** The name of another data source; `undefined` where there is none with this uid. */
   dataSourceName: (uid: string) => string | undefined;
 }

@@ -67,9 +67,9 @@ export const DEFAULT_ENGINE: EngineKind = 'embedded';
 /** The scrape interval of a data source that does not name one. */
 export const DEFAULT_SCRAPE_INTERVAL = '15s';
 
-/** Where an exemplar's trace is found: another data source, or an address with `${__value.raw}` in it. */
-export interface ExemplarLink {
-  /** The exemplar's label that holds the trace's id. */
+/** Where the trace that a label of exemplars names can be looked at: a data source, or an address. */
+export interface ExemplarTraceIdDestination {
+  /** The label that holds the trace's id. */
   name: string;
   datasourceUid?: string;
   url?: string;
@@ -149,7 +149,7 @@ export interface DataSourceOptions extends DataSourceJsonData {
   atLimit?: string;
   maxResponseBytes?: number | string;
   maxQueuedQueries?: number | string;
-  exemplarTraceIdDestinations?: ExemplarLink[];
+  exemplarTraceIdDestinations?: ExemplarTraceIdDestination[];
 
   // Both.
   maxSamples?: number | string;

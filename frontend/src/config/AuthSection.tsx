@@ -1,6 +1,7 @@
 /** How the address is asked: as whom, over which TLS, with which headers. */
 import { t } from '@grafana/i18n';
 import { Auth, AuthMethod, ConfigSubSection, convertLegacyAuthProps } from '@grafana/plugin-ui';
+import { Box } from '@grafana/ui';
 import { useState } from 'react';
 
 import type { EngineKind } from '../types';
@@ -79,22 +80,24 @@ export function AuthSection({ settings, onChange, engine }: SettingsProps & { en
         ]}
       />
       {engine === 'remote' && (
-        <ConfigSubSection title={t('config.auth.cookies', 'Cookies')}>
-          <TextField
-            label={t('config.auth.keep-cookies', 'Allowed cookies')}
-            description={t(
-              'config.auth.keep-cookies-description',
-              'Names of the viewer’s cookies that are passed on to the server, with commas between them.'
-            )}
-            placeholder={t('config.auth.no-cookies', 'None')}
-            disabled={readOnly}
-            value={jsonData.keepCookies?.join(', ')}
-            onChange={(text) => {
-              const names = text.split(',').map((name) => name.trimStart());
-              onChange(withOptions(settings, { keepCookies: text.trim() === '' ? undefined : names }));
-            }}
-          />
-        </ConfigSubSection>
+        <Box marginTop={3}>
+          <ConfigSubSection title={t('config.auth.cookies', 'Cookies')}>
+            <TextField
+              label={t('config.auth.keep-cookies', 'Allowed cookies')}
+              description={t(
+                'config.auth.keep-cookies-description',
+                'Names of the viewer’s cookies that are passed on to the server, with commas between them.'
+              )}
+              placeholder={t('config.auth.no-cookies', 'None')}
+              disabled={readOnly}
+              value={jsonData.keepCookies?.join(', ')}
+              onChange={(text) => {
+                const names = text.split(',').map((name) => name.trimStart());
+                onChange(withOptions(settings, { keepCookies: text.trim() === '' ? undefined : names }));
+              }}
+            />
+          </ConfigSubSection>
+        </Box>
       )}
     </>
   );

@@ -4,13 +4,13 @@ import { DataSourcePicker } from '@grafana/runtime';
 import { Button, Field, Stack } from '@grafana/ui';
 import { useId } from 'react';
 
-import type { ExemplarLink } from '../types';
+import type { ExemplarTraceIdDestination } from '../types';
 import { ChoiceField, TextField } from './fields';
 import { type SettingsProps, withOptions } from './settings';
 
 export function ExemplarLinks({ settings, onChange }: SettingsProps) {
   const links = settings.jsonData.exemplarTraceIdDestinations ?? [];
-  const put = (changed: ExemplarLink[]) =>
+  const put = (changed: ExemplarTraceIdDestination[]) =>
     onChange(withOptions(settings, { exemplarTraceIdDestinations: changed.length > 0 ? changed : undefined }));
   return (
     <Stack direction="column" gap={2}>
@@ -59,9 +59,9 @@ function LinkFields({
   disabled,
   onChange,
 }: {
-  link: ExemplarLink;
+  link: ExemplarTraceIdDestination;
   disabled?: boolean;
-  onChange: (link: ExemplarLink) => void;
+  onChange: (link: ExemplarTraceIdDestination) => void;
 }) {
   const id = useId();
   const { url: _url, datasourceUid: _uid, ...rest } = link;

@@ -1,7 +1,7 @@
 /** What to do with a data source that is saved. */
 import { t } from '@grafana/i18n';
 import { config, locationService } from '@grafana/runtime';
-import { Card, Stack, Text } from '@grafana/ui';
+import { Card, Grid, Stack, Text } from '@grafana/ui';
 
 import type { Settings } from './settings';
 
@@ -31,7 +31,7 @@ export function NextSteps({ settings }: { settings: Settings }) {
     <section aria-label={t('config.next.title', 'Next steps')}>
       <Stack direction="column" gap={1}>
         <Text element="h4">{t('config.next.title', 'Next steps')}</Text>
-        <Stack direction="row" gap={2} wrap="wrap">
+        <Grid gap={2} minColumnWidth={34}>
           {steps.map(({ href, title, text }) => (
             <Card
               key={href}
@@ -47,7 +47,7 @@ export function NextSteps({ settings }: { settings: Settings }) {
               <Card.Description>{text}</Card.Description>
             </Card>
           ))}
-        </Stack>
+        </Grid>
       </Stack>
     </section>
   );

@@ -1,10 +1,10 @@
 /** Exemplars as marks over a graph, with the way to their traces. */
 import { type DataFrame, type DataLink, DataTopic } from '@grafana/data';
 
-import type { ExemplarLink } from '../types';
+import type { ExemplarTraceIdDestination } from '../types';
 
 /** A link of the settings, with the name of the data source that it leads to. */
-export interface LinkTarget extends ExemplarLink {
+export interface LinkTarget extends ExemplarTraceIdDestination {
   /** `undefined` where the settings name none, or one that is not there. */
   dataSourceName?: string;
 }
