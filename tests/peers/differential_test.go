@@ -228,8 +228,9 @@ func compareAll(t *testing.T, expressions []string, begun time.Time, end int64, 
 		t.Logf("%s, explained by %s: %d", theirs.Name, why, count)
 	}
 	t.Logf("%s: %d of %d expressions have data", theirs.Name, len(answered), len(expressions))
-	// The change touches the first seconds of a counter's life, which are a small part.
-	if counts["explained"]*25 > counts["asked"] {
+	// The change touches the first seconds of a counter's life, which are a small part of the answers,
+	// and ten or so of the expressions that are always asked.
+	if counts["explained"] > 20+counts["asked"]/50 {
 		t.Errorf("%d of %d answers differ from %s for reasons that hold for few", counts["explained"], counts["asked"], theirs.Name)
 	}
 	// Comparing nothing with nothing would prove nothing.

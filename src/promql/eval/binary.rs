@@ -625,10 +625,8 @@ impl<'a> Pairing<'a> {
     /// Whether there is a step at which both have a sample.
     fn meet(&self, row: usize, partner: usize) -> bool {
         if self.many.histograms.is_empty() && self.one.histograms.is_empty() {
-            let cells = self.many.row(row).iter().zip(self.one.row(partner));
-            return cells
-                .into_iter()
-                .any(|(a, b)| is_present(*a) && is_present(*b));
+            let mut cells = self.many.row(row).iter().zip(self.one.row(partner));
+            return cells.any(|(a, b)| is_present(*a) && is_present(*b));
         }
         (0..self.steps).any(|step| self.many.present(row, step) && self.one.present(partner, step))
     }

@@ -797,9 +797,9 @@ mod tests {
             for low in 0..values.len().saturating_sub(length) {
                 let high = low + length;
                 let mut increase = values[high - 1] - values[low];
-                for at in low + 1..high {
-                    if values[at] < values[at - 1] {
-                        increase += values[at - 1];
+                for pair in values[low..high].windows(2) {
+                    if pair[1] < pair[0] {
+                        increase += pair[0];
                     }
                 }
                 let corrected = restarts.increase(&values, low, high, &mut passed);
