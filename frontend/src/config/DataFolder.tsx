@@ -16,7 +16,7 @@ export function DataFolder({ uid, saved }: { uid: string; saved: boolean }) {
     if (saved) {
       // Without an answer there is nothing to show, and Save & test says why.
       const url = `/api/datasources/uid/${uid}/health`;
-      lastValueFrom(getBackendSrv().fetch<Health>({ url, showErrorAlert: false })).then(
+      lastValueFrom(getBackendSrv().fetch<Health>({ url, showErrorAlert: false, showSuccessAlert: false })).then(
         ({ data }) => left || setDetails(data.details),
         (error: { data?: Health }) => left || setDetails(error.data?.details)
       );
