@@ -85,7 +85,7 @@ export async function labelNames(
   range?: LookupRange,
   limit?: number
 ): Promise<string[]> {
-  const found = await lookUp(caller, 'labels', selector, range, limit);
+  const found = await lookUp<string>(caller, 'labels', selector, range, limit);
   return found.filter((name) => name !== '__name__');
 }
 
