@@ -26,6 +26,8 @@ const ES_MODULES = [
 ];
 
 export default {
+  // A machine with other work takes its time; nothing here waits for a clock.
+  testTimeout: 60_000,
   testEnvironment: 'jest-environment-jsdom',
   testMatch: ['<rootDir>/src/**/*.test.{ts,tsx}', '<rootDir>/scripts/**/*.test.ts'],
   setupFilesAfterEnv: ['<rootDir>/jest.setup.ts'],

@@ -58,7 +58,9 @@ export default function CodeField({ id, expr, caller, variables, onChange, onRun
   const view = useRef<EditorView>();
   // The editor lives longer than one drawing, and must call what the newest one was given.
   const newest = useRef({ expr, onChange, onRun, variables });
-  newest.current = { expr, onChange, onRun, variables };
+  useEffect(() => {
+    newest.current = { expr, onChange, onRun, variables };
+  });
 
   useEffect(() => {
     if (!host.current) {

@@ -49,7 +49,7 @@ export function Hints({ caller, query, scrapeSeconds, onFix }: HintsProps) {
     if (metric && !metric.includes('$')) {
       // Without facts there are fewer hints; that is no reason to disturb anyone.
       metricFacts(caller, metric).then(
-        (found) => wanted && setFacts(found),
+        (found) => wanted && found && setFacts(found),
         () => undefined
       );
     }

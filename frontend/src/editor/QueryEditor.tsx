@@ -66,7 +66,9 @@ export default function QueryEditor({
   const mode: EditorMode = wanted === 'builder' && shown ? 'builder' : 'code';
 
   // An emptied text must not bring the older `queryText` back.
-  const changeText = (text: string) => onChange({ ...query, expr: text, queryText: undefined });
+  // Nor may it count as a new query, which starts in the other editor.
+  const changeText = (text: string) =>
+    onChange({ ...query, expr: text, queryText: undefined, ...(text === '' ? { editorMode: wanted } : {}) });
   const changeAndRun = (change: Partial<PanelQuery>) => {
     onChange({ ...query, ...change });
     onRunQuery();
@@ -148,8 +150,10 @@ export default function QueryEditor({
             </Button>
           </Stack>
           <Suspense
-            // The plain field is there at once, and as tall.
-            fallback={<ExpressionField id={`${ids}-expr`} expr={expr} onChange={changeText} onRun={onRunQuery} />}
+            // The plain field is there at once, and as tall. What is typed into it would be lost.
+            fallback={
+              <ExpressionField id={`${ids}-expr`} readOnly expr={expr} onChange={changeText} onRun={onRunQuery} />
+            }
           >
             <CodeField
               id={`${ids}-expr`}
