@@ -26,7 +26,7 @@ const ES_MODULES = [
 ];
 
 export default {
-  // Whole editors are drawn on machines that do other work too.
+  // A machine with other work takes its time; nothing here waits for a clock.
   testTimeout: 60_000,
   testEnvironment: 'jest-environment-jsdom',
   testMatch: ['<rootDir>/src/**/*.test.{ts,tsx}', '<rootDir>/page/**/*.test.ts', '<rootDir>/scripts/**/*.test.ts'],

@@ -21,6 +21,11 @@ Object.defineProperty(globalThis, 'matchMedia', {
   }),
 });
 
+// Combobox measures its choices' texts on a canvas.
+HTMLCanvasElement.prototype.getContext = (() => ({
+  measureText: (text: string) => ({ width: text.length * 8 }),
+})) as never;
+
 class IdleObserver {
   observe() {}
   unobserve() {}

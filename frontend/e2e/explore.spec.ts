@@ -22,6 +22,7 @@ test('Explore asks for both types at first, and shows a graph and a table', asyn
   await explorePage.datasource.set(dataSource.name);
   await expect(page.getByRole('radio', { name: 'Both' })).toBeChecked();
   const answered = explorePage.waitForQueryDataResponse();
+  await page.getByRole('radio', { name: 'Code' }).click();
   await page.getByLabel('PromQL').fill('up{job="prometheus"}');
   await page.getByLabel('PromQL').press('Shift+Enter');
   await expect(answered).toBeOK();

@@ -22,6 +22,7 @@ test('a typed query runs by Shift-Enter and the panel shows its series', async (
   await panelEditPage.datasource.set(dataSource.name);
   await panelEditPage.toggleTableView();
   const answered = panelEditPage.waitForQueryDataResponse();
+  await page.getByRole('radio', { name: 'Code' }).click();
   await page.getByLabel('PromQL').fill('up{job="prometheus"}');
   await page.getByLabel('PromQL').press('Shift+Enter');
   await expect(answered).toBeOK();
@@ -31,6 +32,7 @@ test('a typed query runs by Shift-Enter and the panel shows its series', async (
 
 test('a legend template names the series', async ({ page, panelEditPage, selectors }) => {
   await panelEditPage.datasource.set(dataSource.name);
+  await page.getByRole('radio', { name: 'Code' }).click();
   await page.getByLabel('PromQL').fill('up{job="prometheus"}');
   await page.getByLabel('PromQL').press('Shift+Enter');
   await page.getByRole('radio', { name: 'Custom' }).click();
@@ -47,6 +49,7 @@ test('a legend template names the series', async ({ page, panelEditPage, selecto
 test('a mistake in a query is reported in the panel', async ({ page, panelEditPage }) => {
   await panelEditPage.datasource.set(dataSource.name);
   const answered = panelEditPage.waitForQueryDataResponse((response) => response.status() >= 400);
+  await page.getByRole('radio', { name: 'Code' }).click();
   await page.getByLabel('PromQL').fill('sum(');
   await page.getByRole('button', { name: 'Run query' }).click();
   await answered;

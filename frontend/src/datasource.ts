@@ -88,6 +88,11 @@ export class HeadwaterDataSource extends DataSourceWithBackend<PanelQuery, DataS
     return isRunnable(query);
   }
 
+  /** The names of the dashboard's variables, for completion. */
+  variableNames(): string[] {
+    return this.templates.getVariables().map(({ name }) => name);
+  }
+
   getQueryDisplayText(query: PanelQuery): string {
     return queryText(query);
   }

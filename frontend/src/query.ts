@@ -24,7 +24,7 @@ export function defaultQuery(app: CoreApp): Partial<PanelQuery> {
     ...queryTypeFlags(app === CoreApp.Explore ? 'both' : app === CoreApp.UnifiedAlerting ? 'instant' : 'range'),
     format: 'time_series',
     legendFormat: AUTO_LEGEND,
-    editorMode: 'code',
+    editorMode: 'builder',
   };
 }
 

@@ -9,6 +9,8 @@ import { useDraft } from './draft';
 export interface Props {
   id: string;
   expr: string;
+  /** Only show the text. */
+  readOnly?: boolean;
   /** The text was left or run: keep it. */
   onChange: (expr: string) => void;
   /** Shift-Enter or Ctrl-Enter: run the text, which `onChange` has been told before. */
@@ -18,7 +20,7 @@ export interface Props {
 const MIN_ROWS = 2;
 const MAX_ROWS = 16;
 
-export function ExpressionField({ id, expr, onChange, onRun }: Props) {
+export function ExpressionField({ id, expr, readOnly, onChange, onRun }: Props) {
   const styles = useStyles2(getStyles);
   const [draft, setDraft] = useDraft(expr);
 
@@ -40,6 +42,7 @@ export function ExpressionField({ id, expr, onChange, onRun }: Props) {
       id={id}
       className={styles.text}
       value={draft}
+      readOnly={readOnly}
       rows={Math.min(MAX_ROWS, Math.max(MIN_ROWS, draft.split('\n').length))}
       placeholder="Enter a PromQL query, for example rate(http_requests_total[$__rate_interval])"
       spellCheck={false}

@@ -1,14 +1,53 @@
 import { CoreApp } from '@grafana/data';
-import { act, cleanup, render, screen } from '@testing-library/react';
+import { act, cleanup, render, screen, waitFor } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { useState } from 'react';
 
 import type { HeadwaterDataSource } from '../datasource';
 import type { PanelQuery } from '../types';
+import type { Props as CodeProps } from './CodeField';
+import { ExpressionField } from './ExpressionField';
 import QueryEditor from './QueryEditor';
 
+// jsdom measures nothing, so the code editor has its own tests; here the plain field stands for it.
+jest.mock('./CodeField', () => ({
+  __esModule: true,
+  default: ({ id, expr, onChange, onRun }: CodeProps) => (
+    <ExpressionField id={id} expr={expr} onChange={onChange} onRun={onRun} />
+  ),
+}));
+
+const getResource = jest.fn();
+
+// The code editor is a part of its own, which is loaded once.
+beforeAll(async () => {
+  open();
+  await waitFor(() => expect(expression()).not.toHaveAttribute('readonly'));
+  cleanup();
+});
+
+beforeEach(() => {
+  getResource.mockReset();
+  getResource.mockImplementation((path: string) =>
+    Promise.resolve(RESOURCES[path] ?? (path.startsWith('metrics/') ? undefined : { data: [] }))
+  );
+});
+
+const COUNTER = { name: 'hits_total', type: 'counter', description: 'Hits of all pages.', unit: '' };
+const RESOURCES: Record<string, unknown> = {
+  'metric-search': { found: 1, names: 7, truncated: false, metrics: [COUNTER] },
+  'metrics/hits_total': COUNTER,
+  'api/v1/labels': { data: ['__name__', 'job'] },
+};
+
+const DATA_SOURCE = {
+  interval: '15s',
+  getResource: (path: string) => getResource(path),
+  variableNames: () => [],
+} as unknown as HeadwaterDataSource;
+
 /** Shows the editor as Grafana does, and returns what it changed and the queries it ran. */
-function open(query: Partial<PanelQuery> = {}, app?: CoreApp) {
+function open(query: Partial<PanelQuery> = { editorMode: 'code' }, app?: CoreApp) {
   let newest: PanelQuery = { refId: 'A', ...query };
   const ran: PanelQuery[] = [];
   let replace: (query: PanelQuery) => void = () => undefined;
@@ -18,7 +57,7 @@ function open(query: Partial<PanelQuery> = {}, app?: CoreApp) {
     return (
       <QueryEditor
         app={app}
-        datasource={{} as HeadwaterDataSource}
+        datasource={DATA_SOURCE}
         query={shown}
         onChange={(changed) => {
           newest = changed;
@@ -31,6 +70,9 @@ function open(query: Partial<PanelQuery> = {}, app?: CoreApp) {
   render(<Row />);
   return { query: () => newest, ran, replace: (query: PanelQuery) => replace(query) };
 }
+
+/** Lets look-ups that were asked for be answered. */
+const settle = () => act(async () => undefined);
 
 const expression = () => screen.getByLabelText('PromQL');
 const radio = (name: string) => screen.getByRole('radio', { name });
@@ -59,7 +101,7 @@ test('text that is left is kept, and is not run unasked', async () => {
 });
 
 test('the button runs what was just typed', async () => {
-  const editor = open({}, CoreApp.PanelEditor);
+  const editor = open({ editorMode: 'code' }, CoreApp.PanelEditor);
   await userEvent.type(expression(), 'up');
   await userEvent.click(screen.getByRole('button', { name: 'Run query' }));
   expect(editor.ran).toMatchObject([{ refId: 'A', expr: 'up' }]);
@@ -93,7 +135,7 @@ test('Explore, which has a button of its own, gets no second one', () => {
 test('a query replaced from outside shows its text', async () => {
   const editor = open({ expr: 'up' });
   await userEvent.type(expression(), ' == 1');
-  act(() => editor.replace({ refId: 'A', expr: 'down' }));
+  await act(async () => editor.replace({ refId: 'A', expr: 'down' }));
   expect(expression()).toHaveValue('down');
 });
 
@@ -182,4 +224,104 @@ describe('the legend', () => {
     expect(editor.query().legendFormat).toBe('{{job}}');
     expect(radio('Custom')).toBeChecked();
   });
+});
+
+describe('the builder', () => {
+  const builder = (query: Partial<PanelQuery> = {}) => open({ editorMode: 'builder', ...query });
+  const sent = () => screen.queryByTestId('headwater-raw-query')?.textContent;
+
+  test('is what a new query starts with', () => {
+    open({});
+    expect(radio('Builder')).toBeChecked();
+    expect(screen.getByLabelText('Metric')).toHaveValue('');
+  });
+
+  test('offers metrics with their type and help, and a counter’s rate', async () => {
+    const editor = builder();
+    await userEvent.type(screen.getByLabelText('Metric'), 'hit');
+    const option = await screen.findByRole('option', { name: /hits_total.*counter.*Hits of all pages/ });
+    expect(screen.getByRole('status')).toHaveTextContent('1 of 7 metrics');
+    await userEvent.click(option);
+    expect(editor.query().expr).toBe('rate(hits_total[$__rate_interval])');
+    expect(sent()).toBe('rate(hits_total[$__rate_interval])');
+    await settle();
+  });
+
+  test('is worked by keys: arrows choose, Enter takes, Escape leaves all as it was', async () => {
+    const editor = builder({ expr: 'up' });
+    const metric = screen.getByLabelText('Metric');
+    await userEvent.click(metric);
+    await screen.findByRole('option');
+    await userEvent.keyboard('{ArrowDown}{Escape}');
+    expect(screen.queryByRole('listbox')).not.toBeInTheDocument();
+    expect(editor.query().expr).toBe('up');
+    await userEvent.keyboard('{ArrowDown}');
+    await screen.findByRole('option');
+    await userEvent.keyboard('{ArrowDown}{Enter}');
+    expect(editor.query().expr).toContain('hits_total');
+    await settle();
+  });
+
+  test('keeps a name that nobody knows', async () => {
+    const editor = builder();
+    getResource.mockResolvedValue({ found: 0, names: 7, truncated: false, metrics: [] });
+    await userEvent.type(screen.getByLabelText('Metric'), '$metric');
+    await userEvent.tab();
+    expect(editor.query().expr).toBe('$metric');
+  });
+
+  test('moves and removes steps, and a window behind another step becomes a subquery’s', async () => {
+    const editor = builder({ expr: 'sum by (job) (rate(a[5m]))' });
+    await userEvent.click(screen.getAllByRole('button', { name: 'Do this later' })[0] as HTMLElement);
+    expect(editor.query().expr).toBe('rate(sum by (job) (a)[5m:])');
+    await userEvent.click(screen.getAllByRole('button', { name: 'Remove this step' })[1] as HTMLElement);
+    expect(editor.query().expr).toBe('sum by (job) (a)');
+  });
+
+  test('does not send a filter that has no name yet', async () => {
+    const editor = builder({ expr: 'up' });
+    await userEvent.click(screen.getByRole('button', { name: 'Add a label filter' }));
+    expect(screen.getByLabelText('Label 1')).toBeInTheDocument();
+    expect(editor.query().expr).toBe('up');
+  });
+
+  test('shows a query within a query with a builder of its own', () => {
+    builder({ expr: 'a / b' });
+    expect(screen.getAllByLabelText('Metric').map((field) => (field as HTMLInputElement).value)).toEqual(['a', 'b']);
+  });
+
+  test('leaves a text that it cannot show as it is, and says why', async () => {
+    const editor = open({ expr: 'up # all', editorMode: 'code' });
+    await userEvent.click(radio('Builder'));
+    expect(screen.getByText(/has a comment/)).toBeInTheDocument();
+    expect(expression()).toHaveValue('up # all');
+    expect(editor.query()).toMatchObject({ expr: 'up # all' });
+  });
+
+  test('changes no text by being looked at', async () => {
+    const editor = open({ expr: "sum(up{a='b'})  by (job)", editorMode: 'code' });
+    await userEvent.click(radio('Builder'));
+    await userEvent.click(radio('Code'));
+    expect(editor.query().expr).toBe("sum(up{a='b'})  by (job)");
+  });
+});
+
+test('a hint’s button mends the query', async () => {
+  const editor = open({ expr: 'hits_total', editorMode: 'code' });
+  await userEvent.click(await screen.findByRole('button', { name: 'Add rate()' }));
+  expect(editor.ran).toMatchObject([{ expr: 'rate(hits_total[$__rate_interval])' }]);
+});
+
+test('a query is explained in words when that is asked for', async () => {
+  open({ expr: 'sum by (job) (up)', editorMode: 'code' });
+  expect(screen.queryByRole('region', { name: 'Explanation' })).not.toBeInTheDocument();
+  await userEvent.click(screen.getByLabelText('Explain'));
+  expect(screen.getByRole('region', { name: 'Explanation' })).toHaveTextContent('Sum for each job.');
+});
+
+test('a long query is set over several lines by a button', async () => {
+  const long = `sum(${'a_long_name + '.repeat(9)}b)`;
+  const editor = open({ expr: long, editorMode: 'code' });
+  await userEvent.click(screen.getByRole('button', { name: 'Format' }));
+  expect(editor.query().expr).toContain('\n');
 });

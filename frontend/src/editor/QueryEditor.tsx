@@ -1,16 +1,24 @@
 /** The editor of one query: in panels, Explore, alert rules and annotations. */
 import { css } from '@emotion/css';
 import { CoreApp, type GrafanaTheme2, type QueryEditorProps } from '@grafana/data';
-import { Button, InlineField, Label, RadioButtonGroup, Stack, useStyles2 } from '@grafana/ui';
-import { useId } from 'react';
+import { Alert, Button, InlineField, InlineSwitch, Label, RadioButtonGroup, Stack, useStyles2 } from '@grafana/ui';
+import { lazy, Suspense, useId, useMemo, useState } from 'react';
 
 import type { HeadwaterDataSource } from '../datasource';
 import { durationProblem } from '../duration';
+import { secondsOf } from '../promql/hints';
+import { layOutQuery } from '../promql/layout';
+import { type BuilderQuery, renderQuery } from '../promql/model';
+import { parseQuery } from '../promql/parse';
 import { queryType, queryTypeFlags, type QueryType, withDefaults } from '../query';
-import type { DataSourceOptions, PanelQuery, ResultFormat } from '../types';
+import type { DataSourceOptions, EditorMode, PanelQuery, ResultFormat } from '../types';
+import { Builder } from './Builder';
 import { DraftInput } from './DraftInput';
 import { ExpressionField } from './ExpressionField';
+import { Explanation, Hints, StepWords } from './Explanation';
 import { LegendField } from './LegendField';
+
+const CodeField = lazy(() => import(/* webpackChunkName: "code-editor" */ './CodeField'));
 
 export type Props = QueryEditorProps<HeadwaterDataSource, PanelQuery, DataSourceOptions>;
 
@@ -26,49 +34,159 @@ const TYPES: Array<{ value: QueryType; label: string; description: string }> = [
   { value: 'both', label: 'Both', description: 'Evaluate along the time range, and once at its end' },
 ];
 
-export default function QueryEditor({ app = CoreApp.Unknown, query: saved, onChange, onRunQuery }: Props) {
+const MODES: Array<{ value: EditorMode; label: string }> = [
+  { value: 'builder', label: 'Builder' },
+  { value: 'code', label: 'Code' },
+];
+
+export default function QueryEditor({
+  app = CoreApp.Unknown,
+  datasource,
+  query: saved,
+  data,
+  range,
+  onChange,
+  onRunQuery,
+}: Props) {
   const query = withDefaults(saved, app);
   const ids = useId();
   const styles = useStyles2(getStyles);
+  const [explained, setExplained] = useState(false);
   const type = queryType(query);
   const interval = query.interval ?? '';
   const intervalProblem = durationProblem(interval);
+  const expr = query.expr || query.queryText || '';
 
+  // The builder may hold more than its text says: a label filter without a name is not sent.
+  const [built, setBuilt] = useState<{ expr: string; query: BuilderQuery }>();
+  const parsed = useMemo(() => parseQuery(expr), [expr]);
+  const shown = built && built.expr === expr ? built.query : parsed.ok ? parsed.query : undefined;
+  const wanted: EditorMode = query.editorMode ?? 'code';
+  // A text that the builder cannot show is shown as text, whoever wrote it.
+  const mode: EditorMode = wanted === 'builder' && shown ? 'builder' : 'code';
+
+  // An emptied text must not bring the older `queryText` back.
+  // Nor may it count as a new query, which starts in the other editor.
+  const changeText = (text: string) =>
+    onChange({ ...query, expr: text, queryText: undefined, ...(text === '' ? { editorMode: wanted } : {}) });
   const changeAndRun = (change: Partial<PanelQuery>) => {
     onChange({ ...query, ...change });
     onRunQuery();
   };
+  const changeBuilt = (changed: BuilderQuery) => {
+    const text = renderQuery(sendable(changed));
+    setBuilt({ expr: text, query: changed });
+    changeText(text);
+  };
 
   // An alert rule reads one value per series under one name: both at once would be neither.
   const types = TYPES.filter(({ value }) => value !== 'both' || type === 'both' || app !== CoreApp.UnifiedAlerting);
+  const lookupRange = range && { start: range.from.unix(), end: range.to.unix() };
+  const scrapeSeconds = secondsOf(datasource.interval ?? '') ?? 15;
+  const problem = data?.errors?.find(({ refId }) => refId === query.refId) ?? undefined;
 
   return (
     <Stack direction="column" gap={1} data-testid="headwater-query-editor">
-      <div>
-        <Stack direction="row" justifyContent="space-between" alignItems="flex-end">
-          <Label htmlFor={`${ids}-expr`}>PromQL</Label>
-          {app !== CoreApp.Explore && (
-            // Explore has a button of its own for all its queries.
-            <Button
-              className={styles.run}
-              size="sm"
-              variant="secondary"
-              icon="play"
-              tooltip="Shift-Enter in the query does the same"
-              onClick={onRunQuery}
-            >
-              Run query
-            </Button>
+      <Stack direction="row" gap={1} wrap="wrap" alignItems="center" justifyContent="flex-end">
+        <InlineSwitch
+          id={`${ids}-explain`}
+          label="Explain"
+          showLabel
+          transparent
+          value={explained}
+          onChange={(event) => setExplained(event.currentTarget.checked)}
+        />
+        {app !== CoreApp.Explore && (
+          // Explore has a button of its own for all its queries.
+          <Button
+            size="sm"
+            variant="secondary"
+            icon="play"
+            tooltip="Shift-Enter in the query does the same"
+            onClick={onRunQuery}
+          >
+            Run query
+          </Button>
+        )}
+        <RadioButtonGroup
+          aria-label="Editor"
+          size="sm"
+          options={MODES}
+          value={wanted}
+          onChange={(editorMode) => onChange({ ...query, editorMode })}
+        />
+      </Stack>
+      {wanted === 'builder' && !shown && !parsed.ok && (
+        <Alert severity="warning" title="The builder cannot show this query" className={styles.warning}>
+          {capital(parsed.reason)}. The text stays as it is.
+        </Alert>
+      )}
+      {mode === 'builder' && shown ? (
+        <Stack direction="column" gap={1}>
+          <Builder caller={datasource} query={shown} range={lookupRange} onChange={changeBuilt} />
+          {expr && (
+            <div>
+              <Label>Query as it is sent</Label>
+              <pre className={styles.raw} data-testid="headwater-raw-query">
+                {expr}
+              </pre>
+            </div>
           )}
         </Stack>
-        <ExpressionField
-          id={`${ids}-expr`}
-          expr={query.expr || query.queryText || ''}
-          // An emptied text must not bring the older `queryText` back.
-          onChange={(expr) => onChange({ ...query, expr, queryText: undefined })}
-          onRun={onRunQuery}
+      ) : (
+        <div>
+          <Stack direction="row" justifyContent="space-between" alignItems="flex-end">
+            <Label htmlFor={`${ids}-expr`}>PromQL</Label>
+            <Button
+              size="sm"
+              fill="text"
+              variant="secondary"
+              icon="brackets-curly"
+              tooltip="Set the query over several lines where it is long"
+              disabled={expr.trim() === ''}
+              onClick={() => changeText(layOutQuery(expr))}
+            >
+              Format
+            </Button>
+          </Stack>
+          <Suspense
+            // The plain field is there at once, and as tall. What is typed into it would be lost.
+            fallback={
+              <ExpressionField id={`${ids}-expr`} readOnly expr={expr} onChange={changeText} onRun={onRunQuery} />
+            }
+          >
+            <CodeField
+              id={`${ids}-expr`}
+              expr={expr}
+              caller={datasource}
+              variables={() => datasource.variableNames()}
+              onChange={changeText}
+              onRun={onRunQuery}
+            />
+          </Suspense>
+        </div>
+      )}
+      {problem?.message && (
+        <div role="alert" className={styles.problem}>
+          {placeOf(problem.message, expr)}
+        </div>
+      )}
+      {shown && (
+        <Hints
+          caller={datasource}
+          query={shown}
+          scrapeSeconds={scrapeSeconds}
+          onFix={(fixed) => {
+            const text = renderQuery(fixed);
+            setBuilt(undefined);
+            changeAndRun({ expr: text, queryText: undefined });
+          }}
         />
-      </div>
+      )}
+      {explained && (parsed.ok && expr ? <Explanation query={parsed.query} /> : <NotExplained expr={expr} />)}
+      {(explained || expr.includes('$__rate_interval') || expr.includes('${__rate_interval')) && (
+        <StepWords data={data} refId={query.refId} expr={expr} scrapeSeconds={scrapeSeconds} />
+      )}
       <Stack direction="row" wrap="wrap" gap={0.5} alignItems="flex-start">
         <LegendField
           id={`${ids}-legend`}
@@ -106,9 +224,60 @@ export default function QueryEditor({ app = CoreApp.Unknown, query: saved, onCha
             onChange={(format) => changeAndRun({ format })}
           />
         </InlineField>
+        {type !== 'instant' && app !== CoreApp.UnifiedAlerting && (
+          <InlineSwitch
+            id={`${ids}-exemplars`}
+            label="Exemplars"
+            showLabel
+            value={query.exemplar ?? false}
+            onChange={(event) => changeAndRun({ exemplar: event.currentTarget.checked })}
+          />
+        )}
       </Stack>
     </Stack>
   );
+}
+
+function NotExplained({ expr }: { expr: string }) {
+  return <div>{expr ? 'Only what the builder can show is explained.' : 'There is nothing to explain yet.'}</div>;
+}
+
+/** The query without the parts that are not filled in yet. */
+function sendable(query: BuilderQuery): BuilderQuery {
+  const { source, operations } = query;
+  const empty = source.kind === 'series' && source.metric === '' && source.labels.every(({ label }) => !label);
+  if (empty) {
+    return { source: { kind: 'value', text: '' }, operations: [] };
+  }
+  return {
+    source: source.kind === 'series' ? { ...source, labels: source.labels.filter(({ label }) => label) } : source,
+    operations: operations.flatMap((operation) => {
+      if (operation.kind !== 'binary' || typeof operation.operand === 'string') {
+        return [operation];
+      }
+      const operand = sendable(operation.operand);
+      return renderQuery(operand) ? [{ ...operation, operand }] : [];
+    }),
+  };
+}
+
+/** An error, and below it the line of the query that it names, with a mark at the place. */
+function placeOf(message: string, expr: string) {
+  const place = /\b(\d+):(\d+): parse error/.exec(message);
+  const line = place && expr.split('\n')[Number(place[1]) - 1];
+  if (!place || line === undefined || line === null) {
+    return message;
+  }
+  return (
+    <>
+      {message}
+      <pre>{`${line}\n${' '.repeat(Math.max(0, Number(place[2]) - 1))}^`}</pre>
+    </>
+  );
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** The format to show as chosen: saved queries may hold a number, or a format nobody knows. */
@@ -117,5 +286,19 @@ function resultFormat(saved: unknown): ResultFormat {
 }
 
 const getStyles = (theme: GrafanaTheme2) => ({
-  run: css({ marginBottom: theme.spacing(0.5) }),
+  warning: css({ marginBottom: 0 }),
+  raw: css({
+    margin: 0,
+    padding: theme.spacing(0.75, 1),
+    whiteSpace: 'pre-wrap',
+    background: theme.colors.background.canvas,
+    border: `1px solid ${theme.colors.border.weak}`,
+    borderRadius: theme.shape.radius.default,
+    fontSize: theme.typography.bodySmall.fontSize,
+  }),
+  problem: css({
+    color: theme.colors.error.text,
+    fontSize: theme.typography.bodySmall.fontSize,
+    pre: { margin: theme.spacing(0.5, 0, 0), color: 'inherit', fontSize: 'inherit' },
+  }),
 });

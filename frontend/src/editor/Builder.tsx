@@ -1,0 +1,92 @@
+/** Puts a query together from its parts. */
+import { css } from '@emotion/css';
+import type { GrafanaTheme2 } from '@grafana/data';
+import { Label, Stack, useStyles2 } from '@grafana/ui';
+import { useId } from 'react';
+
+import type { BuilderQuery } from '../promql/model';
+import type { LookupRange, MetricFacts, ResourceCaller } from '../resources';
+import { DraftInput } from './DraftInput';
+import { LabelFilters } from './LabelFilters';
+import { MetricField } from './MetricField';
+import { newOperation, Operations } from './Operations';
+
+export interface Props {
+  caller: ResourceCaller;
+  query: BuilderQuery;
+  range?: LookupRange;
+  onChange: (query: BuilderQuery) => void;
+}
+
+export function Builder({ caller, query, range, onChange }: Props) {
+  const ids = useId();
+  const styles = useStyles2(getStyles);
+  const { source, operations } = query;
+
+  const chooseMetric = (metric: string, facts?: MetricFacts) => {
+    if (source.kind !== 'series') {
+      return;
+    }
+    const proposed = operations.length === 0 && facts && onlyGrows(facts) ? [newOperation('rate', true)] : operations;
+    onChange({ source: { ...source, metric }, operations: proposed });
+  };
+
+  return (
+    <Stack direction="column" gap={1.5}>
+      <div className={styles.selector}>
+        {source.kind === 'series' ? (
+          <>
+            <div>
+              <Label htmlFor={`${ids}-metric`}>Metric</Label>
+              <MetricField id={`${ids}-metric`} caller={caller} metric={source.metric} onChange={chooseMetric} />
+            </div>
+            <div>
+              <Label>Label filters</Label>
+              <LabelFilters
+                caller={caller}
+                metric={source.metric}
+                filters={source.labels}
+                range={range}
+                onChange={(labels) => onChange({ ...query, source: { ...source, labels } })}
+              />
+            </div>
+          </>
+        ) : (
+          <div>
+            <Label htmlFor={`${ids}-value`}>Value</Label>
+            <DraftInput
+              id={`${ids}-value`}
+              width={20}
+              value={source.text}
+              onCommit={(text) => onChange({ ...query, source: { ...source, text } })}
+            />
+          </div>
+        )}
+      </div>
+      <Operations
+        caller={caller}
+        query={query}
+        onChange={(changed) => onChange({ ...query, operations: changed })}
+        nested={(inner, keep) => (
+          <div className={styles.nested}>
+            <Builder caller={caller} query={inner} range={range} onChange={keep} />
+          </div>
+        )}
+      />
+    </Stack>
+  );
+}
+
+/** Whether a metric's own value says nothing until its growth is taken. */
+function onlyGrows({ name, type }: MetricFacts): boolean {
+  return type === 'counter' || ((type === 'histogram' || type === 'summary') && /_(bucket|count|sum)$/.test(name));
+}
+
+const getStyles = (theme: GrafanaTheme2) => ({
+  selector: css({ display: 'flex', flexWrap: 'wrap', gap: theme.spacing(2), alignItems: 'flex-start' }),
+  nested: css({
+    padding: theme.spacing(1),
+    background: theme.colors.background.secondary,
+    borderRadius: theme.shape.radius.default,
+  }),
+});

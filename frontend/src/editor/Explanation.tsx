@@ -1,0 +1,117 @@
+/** What a query does in words, what is likely to be wrong with it, and how its step comes about. */
+import { css } from '@emotion/css';
+import type { DataFrame, GrafanaTheme2, PanelData } from '@grafana/data';
+import { Button, Icon, Stack, Text, useStyles2 } from '@grafana/ui';
+import { useEffect, useState } from 'react';
+
+import { explain, type Explained } from '../promql/explain';
+import { durationText, hintsFor, rateIntervalWords, secondsOf } from '../promql/hints';
+import type { BuilderQuery } from '../promql/model';
+import { metricFacts, type MetricFacts, type ResourceCaller } from '../resources';
+
+export function Explanation({ query }: { query: BuilderQuery }) {
+  const styles = useStyles2(getStyles);
+  return (
+    <section aria-label="Explanation" className={styles.box}>
+      <Steps steps={explain(query)} />
+    </section>
+  );
+}
+
+function Steps({ steps }: { steps: Explained[] }) {
+  const styles = useStyles2(getStyles);
+  return (
+    <ol className={styles.steps}>
+      {steps.map(({ part, words, inner }, at) => (
+        <li key={at}>
+          <code>{part}</code>
+          <div>{words}</div>
+          {inner && <Steps steps={inner} />}
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+interface HintsProps {
+  caller: ResourceCaller;
+  query: BuilderQuery;
+  scrapeSeconds: number;
+  onFix: (query: BuilderQuery) => void;
+}
+
+export function Hints({ caller, query, scrapeSeconds, onFix }: HintsProps) {
+  const metric = query.source.kind === 'series' ? query.source.metric : '';
+  const [facts, setFacts] = useState<MetricFacts>();
+
+  useEffect(() => {
+    let wanted = true;
+    if (metric && !metric.includes('$')) {
+      // Without facts there are fewer hints; that is no reason to disturb anyone.
+      metricFacts(caller, metric).then(
+        (found) => wanted && found && setFacts(found),
+        () => undefined
+      );
+    }
+    return () => {
+      wanted = false;
+    };
+  }, [caller, metric]);
+
+  const hints = hintsFor(query, facts?.name === metric ? facts : undefined, scrapeSeconds);
+  return (
+    <>
+      {hints.map(({ text, fix }) => (
+        <Stack key={text} direction="row" gap={1} alignItems="center" wrap="wrap">
+          <Icon name="info-circle" />
+          <Text variant="bodySmall">{text}</Text>
+          {fix && (
+            <Button size="sm" fill="outline" variant="secondary" onClick={() => onFix(fix.query)}>
+              {fix.label}
+            </Button>
+          )}
+        </Stack>
+      ))}
+    </>
+  );
+}
+
+interface StepProps {
+  data?: PanelData;
+  refId: string;
+  expr: string;
+  scrapeSeconds: number;
+}
+
+export function StepWords({ data, refId, expr, scrapeSeconds }: StepProps) {
+  const step = stepOf(data?.series.find((frame) => frame.refId === refId));
+  if (step === undefined) {
+    return null;
+  }
+  const rate = expr.includes('__rate_interval') ? ` ${rateIntervalWords(step, scrapeSeconds)}` : '';
+  return (
+    <Text variant="bodySmall" color="secondary">
+      {`Step: ${durationText(step)}.${rate}`}
+    </Text>
+  );
+}
+
+/** The step that the backend took, in seconds, from what it says it asked. */
+function stepOf(frame: DataFrame | undefined): number | undefined {
+  const text = /^Step: (.+)$/m.exec(frame?.meta?.executedQueryString ?? '')?.[1];
+  return text === undefined ? undefined : secondsOf(text.trim());
+}
+
+const getStyles = (theme: GrafanaTheme2) => ({
+  box: css({
+    padding: theme.spacing(1, 1.5),
+    background: theme.colors.background.secondary,
+    borderRadius: theme.shape.radius.default,
+  }),
+  steps: css({
+    margin: 0,
+    paddingLeft: theme.spacing(3),
+    li: { marginBottom: theme.spacing(0.75) },
+    div: { color: theme.colors.text.secondary },
+  }),
+});

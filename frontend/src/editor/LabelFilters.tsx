@@ -1,0 +1,88 @@
+/** The conditions on labels of one selector, with names and values of the series that the others leave. */
+import { Button, Combobox, Stack, Text } from '@grafana/ui';
+
+import { type LabelFilter, MATCH_OPERATORS, renderSelector } from '../promql/model';
+import { labelNames, labelValues, type LookupRange, type ResourceCaller } from '../resources';
+
+export interface Props {
+  caller: ResourceCaller;
+  metric: string;
+  filters: LabelFilter[];
+  range?: LookupRange;
+  onChange: (filters: LabelFilter[]) => void;
+}
+
+/** Names or values that one look-up asks for; letters narrow them down. */
+const CHOICES = 1000;
+
+const OPERATORS = MATCH_OPERATORS.map((value) => ({ value, label: value }));
+
+export function LabelFilters({ caller, metric, filters, range, onChange }: Props) {
+  const change = (at: number, change: Partial<LabelFilter>) =>
+    onChange(filters.map((filter, index) => (index === at ? { ...filter, ...change } : filter)));
+
+  /** The series that the metric and the other conditions leave. */
+  const othersThan = (at: number): string | undefined => {
+    const others = filters.filter(({ label, value }, index) => index !== at && label && !value.includes('$'));
+    const selector = renderSelector({
+      kind: 'series',
+      metric: metric.includes('$') ? '' : metric,
+      labels: others,
+    });
+    return selector || undefined;
+  };
+  const choices = async (found: Promise<string[]>, typed: string) => {
+    const names = await found.catch(() => []);
+    const letters = typed.toLowerCase();
+    return names.filter((name) => name.toLowerCase().includes(letters)).map((value) => ({ value, label: value }));
+  };
+
+  return (
+    <Stack direction="row" gap={1} wrap="wrap" alignItems="center">
+      {filters.map(({ label, operator, value }, at) => (
+        <Stack key={at} direction="row" gap={0}>
+          <Combobox
+            aria-label={`Label ${at + 1}`}
+            width="auto"
+            minWidth={12}
+            placeholder="label"
+            createCustomValue
+            value={label ? { value: label, label } : null}
+            options={(typed) => choices(labelNames(caller, othersThan(at), range, CHOICES), typed)}
+            onChange={({ value: chosen }) => change(at, { label: chosen })}
+          />
+          <Combobox
+            aria-label={`Operator ${at + 1}`}
+            width={8}
+            options={OPERATORS}
+            value={operator}
+            onChange={({ value: chosen }) => change(at, { operator: chosen })}
+          />
+          <Combobox
+            aria-label={`Value ${at + 1}`}
+            width="auto"
+            minWidth={14}
+            placeholder="value"
+            createCustomValue
+            value={value ? { value, label: value } : null}
+            options={(typed) => choices(labelValues(caller, label, othersThan(at), range, CHOICES), typed)}
+            onChange={({ value: chosen }) => change(at, { value: chosen })}
+          />
+          <Button
+            aria-label={`Remove the filter on ${label || 'no label'}`}
+            variant="secondary"
+            icon="times"
+            onClick={() => onChange(filters.filter((_, index) => index !== at))}
+          />
+        </Stack>
+      ))}
+      <Button
+        variant="secondary"
+        icon="plus"
+        aria-label="Add a label filter"
+        onClick={() => onChange([...filters, { label: '', operator: '=', value: '' }])}
+      />
+      {filters.length === 0 && <Text color="secondary">All series of the metric</Text>}
+    </Stack>
+  );
+}

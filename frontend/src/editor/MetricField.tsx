@@ -1,0 +1,249 @@
+/**
+ * Finds a metric by a few letters, in the backend: however many names there are, a key asks for
+ * one short page of the best fits, and only the rows in view are drawn.
+ */
+import { css, cx } from '@emotion/css';
+import type { GrafanaTheme2 } from '@grafana/data';
+import { Badge, Input, useStyles2 } from '@grafana/ui';
+import { type KeyboardEvent, useEffect, useId, useRef, useState } from 'react';
+
+import { lookupProblem, type MetricFacts, type MetricSearch, type ResourceCaller, searchMetrics } from '../resources';
+import { useDraft } from './draft';
+
+export interface Props {
+  id: string;
+  caller: ResourceCaller;
+  metric: string;
+  /** With what is known of the metric, where it was picked from the list. */
+  onChange: (metric: string, facts?: MetricFacts) => void;
+}
+
+/** Fits that one key asks for: more than anyone scrolls through before typing another letter. */
+const PAGE = 300;
+const ROW_HEIGHT = 48;
+const LIST_HEIGHT = ROW_HEIGHT * 7;
+
+export function MetricField({ id, caller, metric, onChange }: Props) {
+  const styles = useStyles2(getStyles);
+  const listId = useId();
+  const [draft, setDraft] = useDraft(metric);
+  const [open, setOpen] = useState(false);
+  const [found, setFound] = useState<MetricSearch>();
+  const [problem, setProblem] = useState<string>();
+  const [active, setActive] = useState(-1);
+  const [scrolled, setScrolled] = useState(0);
+  const list = useRef<HTMLDivElement>(null);
+  const newest = useRef(0);
+
+  const search = (text: string) => {
+    newest.current += 1;
+    const mine = newest.current;
+    searchMetrics(caller, text, PAGE).then(
+      (answer) => {
+        // Answers may overtake each other; only the last key's counts.
+        if (mine === newest.current) {
+          setFound(answer);
+          setProblem(undefined);
+          setActive(text && answer.metrics.length > 0 ? 0 : -1);
+          setScrolled(0);
+          list.current?.scrollTo?.({ top: 0 });
+        }
+      },
+      (error) => mine === newest.current && setProblem(lookupProblem(error))
+    );
+  };
+  // An answer that comes after the field is gone has nobody to tell.
+  useEffect(
+    () => () => {
+      newest.current = -1;
+    },
+    []
+  );
+
+  const show = () => {
+    if (!open) {
+      setOpen(true);
+      search('');
+    }
+  };
+  const pick = (facts: MetricFacts) => {
+    setOpen(false);
+    setDraft(facts.name);
+    onChange(facts.name, facts);
+  };
+  const leave = () => {
+    setOpen(false);
+    if (draft !== metric) {
+      onChange(draft.trim());
+    }
+  };
+  const move = (to: number) => {
+    const last = (found?.metrics.length ?? 0) - 1;
+    const next = Math.max(0, Math.min(last, to));
+    setActive(next);
+    const top = next * ROW_HEIGHT;
+    const box = list.current;
+    if (box && (top < box.scrollTop || top + ROW_HEIGHT > box.scrollTop + LIST_HEIGHT)) {
+      box.scrollTop = top;
+    }
+  };
+  const onKeyDown = (event: KeyboardEvent<HTMLInputElement>) => {
+    const chosen = open ? found?.metrics[active] : undefined;
+    switch (event.key) {
+      case 'ArrowDown':
+      case 'ArrowUp':
+        event.preventDefault();
+        if (!open) {
+          show();
+        } else {
+          move(active + (event.key === 'ArrowDown' ? 1 : -1));
+        }
+        return;
+      case 'Enter':
+        event.preventDefault();
+        if (chosen) {
+          pick(chosen);
+        } else {
+          leave();
+        }
+        return;
+      case 'Escape':
+        if (open) {
+          event.stopPropagation();
+          setOpen(false);
+          setDraft(metric);
+        }
+    }
+  };
+
+  const metrics = found?.metrics ?? [];
+  const firstRow = Math.max(0, Math.floor(scrolled / ROW_HEIGHT) - 3);
+  const rows = metrics.slice(firstRow, firstRow + LIST_HEIGHT / ROW_HEIGHT + 6);
+  const optionId = (at: number) => `${listId}-${at}`;
+
+  return (
+    <div className={styles.field}>
+      <Input
+        id={id}
+        width={44}
+        role="combobox"
+        aria-expanded={open}
+        aria-controls={listId}
+        aria-autocomplete="list"
+        aria-activedescendant={open && active >= 0 ? optionId(active) : undefined}
+        autoComplete="off"
+        spellCheck={false}
+        placeholder="Search by name or description"
+        value={draft}
+        onFocus={(event) => {
+          event.currentTarget.select();
+          show();
+        }}
+        onClick={show}
+        onChange={(event) => {
+          setDraft(event.currentTarget.value);
+          setOpen(true);
+          search(event.currentTarget.value);
+        }}
+        onBlur={leave}
+        onKeyDown={onKeyDown}
+      />
+      {open && (
+        <div className={styles.popup}>
+          <div
+            ref={list}
+            id={listId}
+            role="listbox"
+            aria-label="Metrics"
+            className={styles.list}
+            onScroll={(event) => setScrolled(event.currentTarget.scrollTop)}
+          >
+            <div style={{ height: metrics.length * ROW_HEIGHT }}>
+              {rows.map((facts, offset) => {
+                const at = firstRow + offset;
+                return (
+                  <div
+                    key={facts.name}
+                    id={optionId(at)}
+                    role="option"
+                    aria-selected={at === active}
+                    aria-setsize={metrics.length}
+                    aria-posinset={at + 1}
+                    className={cx(styles.row, at === active && styles.active)}
+                    style={{ top: at * ROW_HEIGHT }}
+                    // The field must not be left before the click is over.
+                    onMouseDown={(event) => event.preventDefault()}
+                    onClick={() => pick(facts)}
+                  >
+                    <div className={styles.name}>
+                      <span className={styles.cut}>{facts.name}</span>
+                      {facts.type !== 'unknown' && <Badge color="blue" text={facts.type} />}
+                      {facts.unit && <Badge color="darkgrey" text={facts.unit} />}
+                    </div>
+                    <div className={cx(styles.help, styles.cut)}>{facts.description}</div>
+                  </div>
+                );
+              })}
+            </div>
+          </div>
+          <div className={styles.foot} role="status">
+            {problem ?? footText(found)}
+          </div>
+        </div>
+      )}
+    </div>
+  );
+}
+
+function footText(found: MetricSearch | undefined): string {
+  if (!found) {
+    return 'Searching…';
+  }
+  if (found.found === 0) {
+    return found.names === 0 ? 'There are no metrics yet.' : 'No metric fits. What is typed is kept when you leave.';
+  }
+  const more = found.found > found.metrics.length ? `, the best ${found.metrics.length} shown` : '';
+  const names = `${found.names.toLocaleString()}${found.truncated ? ' or more' : ''}`;
+  return `${found.found.toLocaleString()} of ${names} metrics${more}`;
+}
+
+const getStyles = (theme: GrafanaTheme2) => ({
+  field: css({ position: 'relative' }),
+  popup: css({
+    position: 'absolute',
+    top: '100%',
+    left: 0,
+    width: 'min(560px, 90vw)',
+    marginTop: theme.spacing(0.25),
+    zIndex: theme.zIndex.dropdown,
+    background: theme.components.dropdown?.background ?? theme.colors.background.primary,
+    border: `1px solid ${theme.colors.border.weak}`,
+    borderRadius: theme.shape.radius.default,
+    boxShadow: theme.shadows.z3,
+  }),
+  list: css({ position: 'relative', height: LIST_HEIGHT, overflowY: 'auto' }),
+  row: css({
+    position: 'absolute',
+    left: 0,
+    right: 0,
+    height: ROW_HEIGHT,
+    padding: theme.spacing(0.5, 1),
+    cursor: 'pointer',
+    '&:hover': { background: theme.colors.action.hover },
+  }),
+  active: css({ background: theme.colors.action.selected }),
+  name: css({
+    display: 'flex',
+    alignItems: 'center',
+    gap: theme.spacing(0.5),
+    fontWeight: theme.typography.fontWeightMedium,
+  }),
+  cut: css({ overflow: 'hidden', textOverflow: 'ellipsis', whiteSpace: 'nowrap' }),
+  help: css({ color: theme.colors.text.secondary, fontSize: theme.typography.bodySmall.fontSize }),
+  foot: css({
+    padding: theme.spacing(0.5, 1),
+    borderTop: `1px solid ${theme.colors.border.weak}`,
+    color: theme.colors.text.secondary,
+    fontSize: theme.typography.bodySmall.fontSize,
+  }),
+});

@@ -1,0 +1,376 @@
+/** What is done with the series, one step after the other. */
+import { css } from '@emotion/css';
+import type { GrafanaTheme2 } from '@grafana/data';
+import {
+  Button,
+  Checkbox,
+  Combobox,
+  Dropdown,
+  IconButton,
+  InlineField,
+  Menu,
+  MultiCombobox,
+  Stack,
+  Text,
+  useStyles2,
+} from '@grafana/ui';
+import { type ReactNode, useId } from 'react';
+
+import {
+  AGGREGATIONS,
+  aggregationNamed,
+  BINARY_OPERATORS,
+  COMPARISONS,
+  FUNCTIONS,
+  type FunctionGroup,
+  functionNamed,
+} from '../promql/functions';
+import { type BinaryOperation, type BuilderQuery, emptyQuery, type Operation } from '../promql/model';
+import { labelNames, type ResourceCaller } from '../resources';
+import { DraftInput } from './DraftInput';
+
+export interface Props {
+  caller: ResourceCaller;
+  query: BuilderQuery;
+  onChange: (operations: Operation[]) => void;
+  /** Draws the builder of a query within this one. */
+  nested: (query: BuilderQuery, onChange: (query: BuilderQuery) => void) => ReactNode;
+}
+
+export const RATE_INTERVAL = '$__rate_interval';
+
+const GROUPS: Array<{ group: FunctionGroup; label: string }> = [
+  { group: 'range', label: 'Over time' },
+  { group: 'function', label: 'Functions' },
+  { group: 'time', label: 'Time' },
+  { group: 'trigonometry', label: 'Trigonometry' },
+];
+
+const WINDOWS = [RATE_INTERVAL, '$__interval', '$__range', '1m', '5m', '10m', '1h', '1d'].map((value) => ({
+  value,
+  label: value,
+}));
+
+/** A new step, as it is added to the query. */
+export function newOperation(name: string, isFirst: boolean): Operation {
+  const described = functionNamed(name);
+  if (described) {
+    return {
+      kind: 'call',
+      name,
+      ...(described.input === 'range' ? { window: RATE_INTERVAL, ...(isFirst ? {} : { resolution: '' }) } : {}),
+      parameters: [...described.before, ...described.after]
+        .filter(({ optional }) => !optional)
+        .map(({ initial }) => initial),
+    };
+  }
+  const aggregation = aggregationNamed(name);
+  return {
+    kind: 'aggregation',
+    name,
+    ...(aggregation?.parameter ? { parameter: aggregation.parameter.initial } : {}),
+    grouping: { without: false, labels: [] },
+  };
+}
+
+/**
+ * Steps after one was moved, added or taken away: a window is that of a metric in the first place,
+ * and of a subquery behind it.
+ */
+export function inPlace(operations: Operation[], onSeries: boolean): Operation[] {
+  return operations.map((operation, at) => {
+    if (operation.kind !== 'call' || operation.window === undefined) {
+      return operation;
+    }
+    const { resolution, ...plain } = operation;
+    return at === 0 && onSeries ? plain : { ...plain, resolution: resolution ?? '' };
+  });
+}
+
+export function Operations({ caller, query, onChange, nested }: Props) {
+  const styles = useStyles2(getStyles);
+  const { source, operations } = query;
+  const onSeries = source.kind === 'series';
+  const keep = (changed: Operation[]) => onChange(inPlace(changed, onSeries));
+  const add = (operation: Operation) => keep([...operations, operation]);
+  const replace = (at: number, operation: Operation) =>
+    onChange(operations.map((old, index) => (index === at ? operation : old)));
+  const swap = (at: number, other: number) => {
+    const moved = [...operations];
+    [moved[at], moved[other]] = [moved[other] as Operation, moved[at] as Operation];
+    keep(moved);
+  };
+
+  const isFirst = operations.length === 0 && onSeries;
+  const menu = (
+    <Menu>
+      <Menu.Item
+        label="Aggregations"
+        childItems={AGGREGATIONS.map(({ name, says }) => (
+          <Menu.Item key={name} label={name} description={says} onClick={() => add(newOperation(name, isFirst))} />
+        ))}
+      />
+      {GROUPS.map(({ group, label }) => (
+        <Menu.Item
+          key={group}
+          label={label}
+          childItems={FUNCTIONS.filter((entry) => entry.group === group).map(({ name, says }) => (
+            <Menu.Item key={name} label={name} description={says} onClick={() => add(newOperation(name, isFirst))} />
+          ))}
+        />
+      ))}
+      <Menu.Item
+        label="Calculate with a number"
+        onClick={() => add({ kind: 'binary', operator: '*', bool: false, operand: '100' })}
+      />
+      <Menu.Item
+        label="Calculate with another query"
+        onClick={() => add({ kind: 'binary', operator: '/', bool: false, operand: emptyQuery() })}
+      />
+    </Menu>
+  );
+
+  return (
+    <Stack direction="column" gap={1}>
+      <Stack direction="row" gap={1} wrap="wrap" alignItems="stretch">
+        {operations.map((operation, at) => (
+          <section key={at} className={styles.step} aria-label={`Step ${at + 1}: ${titleOf(operation)}`}>
+            <Stack direction="row" justifyContent="space-between" alignItems="center" gap={1}>
+              <Text weight="medium">{titleOf(operation)}</Text>
+              <Stack direction="row" gap={0}>
+                <IconButton
+                  name="arrow-left"
+                  tooltip="Do this earlier"
+                  disabled={at === 0}
+                  onClick={() => swap(at, at - 1)}
+                />
+                <IconButton
+                  name="arrow-right"
+                  tooltip="Do this later"
+                  disabled={at === operations.length - 1}
+                  onClick={() => swap(at, at + 1)}
+                />
+                <IconButton
+                  name="times"
+                  tooltip="Remove this step"
+                  onClick={() => keep(operations.filter((_, index) => index !== at))}
+                />
+              </Stack>
+            </Stack>
+            <Step
+              caller={caller}
+              metric={onSeries ? source.metric : ''}
+              operation={operation}
+              nested={nested}
+              onChange={(changed) => replace(at, changed)}
+            />
+          </section>
+        ))}
+        <Dropdown overlay={menu} placement="bottom-start">
+          <Button variant="secondary" icon="plus">
+            Operation
+          </Button>
+        </Dropdown>
+      </Stack>
+    </Stack>
+  );
+}
+
+function titleOf(operation: Operation): string {
+  if (operation.kind !== 'binary') {
+    return operation.name;
+  }
+  return typeof operation.operand === 'string' ? 'number' : 'another query';
+}
+
+interface StepProps {
+  caller: ResourceCaller;
+  metric: string;
+  operation: Operation;
+  nested: Props['nested'];
+  onChange: (operation: Operation) => void;
+}
+
+function Step({ caller, metric, operation, nested, onChange }: StepProps) {
+  const ids = useId();
+  switch (operation.kind) {
+    case 'call': {
+      const described = functionNamed(operation.name);
+      const kinds = [...(described?.before ?? []), ...(described?.after ?? [])];
+      return (
+        <>
+          {operation.window !== undefined && (
+            <InlineField label="Window" labelWidth={12}>
+              <Combobox
+                aria-label={`Window of ${operation.name}`}
+                width={24}
+                createCustomValue
+                options={WINDOWS}
+                value={{ value: operation.window, label: operation.window }}
+                onChange={({ value: window }) => onChange({ ...operation, window })}
+              />
+            </InlineField>
+          )}
+          {operation.resolution !== undefined && (
+            <InlineField label="Evaluated every" labelWidth={16} htmlFor={`${ids}-resolution`}>
+              <DraftInput
+                id={`${ids}-resolution`}
+                width={12}
+                placeholder="default"
+                value={operation.resolution}
+                onCommit={(resolution) => onChange({ ...operation, resolution: resolution.trim() })}
+              />
+            </InlineField>
+          )}
+          {operation.parameters.map((parameter, at) => (
+            <InlineField
+              key={at}
+              label={kinds[Math.min(at, kinds.length - 1)]?.name ?? 'Value'}
+              labelWidth={14}
+              htmlFor={`${ids}-${at}`}
+            >
+              <DraftInput
+                id={`${ids}-${at}`}
+                width={16}
+                value={parameter}
+                onCommit={(text) =>
+                  onChange({
+                    ...operation,
+                    parameters: operation.parameters.map((old, index) => (index === at ? text : old)),
+                  })
+                }
+              />
+            </InlineField>
+          ))}
+        </>
+      );
+    }
+    case 'aggregation': {
+      const described = aggregationNamed(operation.name);
+      const { without = false, labels = [] } = operation.grouping ?? {};
+      return (
+        <>
+          {operation.parameter !== undefined && (
+            <InlineField label={described?.parameter?.name ?? 'Value'} labelWidth={14} htmlFor={`${ids}-parameter`}>
+              <DraftInput
+                id={`${ids}-parameter`}
+                width={16}
+                value={operation.parameter}
+                onCommit={(parameter) => onChange({ ...operation, parameter })}
+              />
+            </InlineField>
+          )}
+          <Stack direction="row" gap={0}>
+            <Combobox
+              aria-label={`Grouping of ${operation.name}`}
+              width={14}
+              options={[
+                { value: 'by', label: 'by' },
+                { value: 'without', label: 'without' },
+              ]}
+              value={without ? 'without' : 'by'}
+              onChange={({ value }) => onChange({ ...operation, grouping: { without: value === 'without', labels } })}
+            />
+            <MultiCombobox
+              aria-label={`Labels of ${operation.name}`}
+              width="auto"
+              minWidth={20}
+              createCustomValue
+              placeholder={without ? 'labels to drop' : 'all series together'}
+              options={async (typed) => {
+                const selector = metric && !metric.includes('$') ? metric : undefined;
+                const names = await labelNames(caller, selector).catch(() => []);
+                return [...new Set([...labels, ...names])]
+                  .filter((name) => name.includes(typed))
+                  .map((value) => ({ value, label: value }));
+              }}
+              value={labels.map((value) => ({ value, label: value }))}
+              onChange={(chosen) =>
+                onChange({ ...operation, grouping: { without, labels: chosen.map(({ value }) => value) } })
+              }
+            />
+          </Stack>
+        </>
+      );
+    }
+    case 'binary':
+      return <BinaryStep operation={operation} nested={nested} onChange={onChange} />;
+  }
+}
+
+interface BinaryStepProps {
+  operation: BinaryOperation;
+  nested: Props['nested'];
+  onChange: (operation: Operation) => void;
+}
+
+function BinaryStep({ operation, nested, onChange }: BinaryStepProps) {
+  const ids = useId();
+  const { operator, operand, matching, reversed, bool } = operation;
+  return (
+    <Stack direction="column" gap={0.5}>
+      <Stack direction="row" gap={0.5} alignItems="center">
+        {reversed && typeof operand === 'string' && <Text>{operand}</Text>}
+        <Combobox
+          aria-label="Operator"
+          width={12}
+          options={BINARY_OPERATORS.map((value) => ({ value, label: value }))}
+          value={operator}
+          onChange={({ value }) => onChange({ ...operation, operator: value, bool: bool && COMPARISONS.has(value) })}
+        />
+        {typeof operand === 'string' && (
+          <DraftInput
+            aria-label="Number"
+            width={14}
+            value={operand}
+            onCommit={(text) => onChange({ ...operation, operand: text.trim() })}
+          />
+        )}
+        {COMPARISONS.has(operator) && (
+          <Checkbox
+            label="as 0 or 1"
+            value={bool}
+            onChange={(event) => onChange({ ...operation, bool: event.currentTarget.checked })}
+          />
+        )}
+      </Stack>
+      {typeof operand !== 'string' && (
+        <>
+          <InlineField
+            label="Match on"
+            tooltip="The labels in which both sides must agree, with commas between; empty: all labels"
+            htmlFor={`${ids}-on`}
+            labelWidth={12}
+          >
+            <DraftInput
+              id={`${ids}-on`}
+              width={24}
+              placeholder="all labels"
+              value={matching?.labels.join(', ') ?? ''}
+              onCommit={(text) => {
+                const labels = text.split(',').map((label) => label.trim()).filter(Boolean); // prettier-ignore
+                onChange({
+                  ...operation,
+                  matching: labels.length > 0 ? { on: true, ...matching, labels } : undefined,
+                });
+              }}
+            />
+          </InlineField>
+          {nested(operand, (changed) => onChange({ ...operation, operand: changed }))}
+        </>
+      )}
+    </Stack>
+  );
+}
+
+const getStyles = (theme: GrafanaTheme2) => ({
+  step: css({
+    display: 'flex',
+    flexDirection: 'column',
+    gap: theme.spacing(0.5),
+    padding: theme.spacing(1),
+    background: theme.colors.background.primary,
+    border: `1px solid ${theme.colors.border.medium}`,
+    borderRadius: theme.shape.radius.default,
+  }),
+});
