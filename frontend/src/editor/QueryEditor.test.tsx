@@ -281,7 +281,7 @@ describe('the builder', () => {
   test('does not send a filter that has no name yet', async () => {
     const editor = builder({ expr: 'up' });
     await userEvent.click(screen.getByRole('button', { name: 'Add a label filter' }));
-    expect(screen.getByLabelText('Label 1')).toBeInTheDocument();
+    expect(screen.getByRole('combobox', { name: 'Label 1' })).toBeInTheDocument();
     expect(editor.query().expr).toBe('up');
   });
 
