@@ -315,7 +315,7 @@ test('a hint’s button mends the query', async () => {
 test('a query is explained in words when that is asked for', async () => {
   open({ expr: 'sum by (job) (up)', editorMode: 'code' });
   expect(screen.queryByRole('region', { name: 'Explanation' })).not.toBeInTheDocument();
-  await userEvent.click(screen.getByLabelText('Explain'));
+  await userEvent.click(screen.getByRole('switch', { name: /Explain/ }));
   expect(screen.getByRole('region', { name: 'Explanation' })).toHaveTextContent('Sum for each job.');
 });
 
