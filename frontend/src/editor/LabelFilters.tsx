@@ -3,6 +3,7 @@ import { Button, Combobox, Stack, Text } from '@grafana/ui';
 
 import { type LabelFilter, MATCH_OPERATORS, renderSelector } from '../promql/model';
 import { labelNames, labelValues, type LookupRange, type ResourceCaller } from '../resources';
+import { Named } from './Named';
 
 export interface Props {
   caller: ResourceCaller;
@@ -41,33 +42,45 @@ export function LabelFilters({ caller, metric, filters, range, onChange }: Props
     <Stack direction="row" gap={1} wrap="wrap" alignItems="center">
       {filters.map(({ label, operator, value }, at) => (
         <Stack key={at} direction="row" gap={0}>
-          <Combobox
-            aria-label={`Label ${at + 1}`}
-            width="auto"
-            minWidth={12}
-            placeholder="label"
-            createCustomValue
-            value={label ? { value: label, label } : null}
-            options={(typed) => choices(labelNames(caller, othersThan(at), range, CHOICES), typed)}
-            onChange={({ value: chosen }) => change(at, { label: chosen })}
-          />
-          <Combobox
-            aria-label={`Operator ${at + 1}`}
-            width={8}
-            options={OPERATORS}
-            value={operator}
-            onChange={({ value: chosen }) => change(at, { operator: chosen })}
-          />
-          <Combobox
-            aria-label={`Value ${at + 1}`}
-            width="auto"
-            minWidth={14}
-            placeholder="value"
-            createCustomValue
-            value={value ? { value, label: value } : null}
-            options={(typed) => choices(labelValues(caller, label, othersThan(at), range, CHOICES), typed)}
-            onChange={({ value: chosen }) => change(at, { value: chosen })}
-          />
+          <Named name={`Label ${at + 1}`}>
+            {(field) => (
+              <Combobox
+                {...field}
+                width="auto"
+                minWidth={12}
+                placeholder="label"
+                createCustomValue
+                value={label ? { value: label, label } : null}
+                options={(typed) => choices(labelNames(caller, othersThan(at), range, CHOICES), typed)}
+                onChange={({ value: chosen }) => change(at, { label: chosen })}
+              />
+            )}
+          </Named>
+          <Named name={`Operator ${at + 1}`}>
+            {(field) => (
+              <Combobox
+                {...field}
+                width={8}
+                options={OPERATORS}
+                value={operator}
+                onChange={({ value: chosen }) => change(at, { operator: chosen })}
+              />
+            )}
+          </Named>
+          <Named name={`Value ${at + 1}`}>
+            {(field) => (
+              <Combobox
+                {...field}
+                width="auto"
+                minWidth={14}
+                placeholder="value"
+                createCustomValue
+                value={value ? { value, label: value } : null}
+                options={(typed) => choices(labelValues(caller, label, othersThan(at), range, CHOICES), typed)}
+                onChange={({ value: chosen }) => change(at, { value: chosen })}
+              />
+            )}
+          </Named>
           <Button
             aria-label={`Remove the filter on ${label || 'no label'}`}
             variant="secondary"

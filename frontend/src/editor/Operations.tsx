@@ -28,6 +28,7 @@ import {
 import { type BinaryOperation, type BuilderQuery, emptyQuery, type Operation } from '../promql/model';
 import { labelNames, type ResourceCaller } from '../resources';
 import { DraftInput } from './DraftInput';
+import { Named } from './Named';
 
 export interface Props {
   caller: ResourceCaller;
@@ -201,14 +202,18 @@ function Step({ caller, metric, operation, nested, onChange }: StepProps) {
         <>
           {operation.window !== undefined && (
             <InlineField label="Window" labelWidth={12}>
-              <Combobox
-                aria-label={`Window of ${operation.name}`}
-                width={24}
-                createCustomValue
-                options={WINDOWS}
-                value={{ value: operation.window, label: operation.window }}
-                onChange={({ value: window }) => onChange({ ...operation, window })}
-              />
+              <Named name={`Window of ${operation.name}`}>
+                {(field) => (
+                  <Combobox
+                    {...field}
+                    width={24}
+                    createCustomValue
+                    options={WINDOWS}
+                    value={{ value: operation.window ?? '', label: operation.window }}
+                    onChange={({ value: window }) => onChange({ ...operation, window })}
+                  />
+                )}
+              </Named>
             </InlineField>
           )}
           {operation.resolution !== undefined && (
@@ -261,34 +266,44 @@ function Step({ caller, metric, operation, nested, onChange }: StepProps) {
             </InlineField>
           )}
           <Stack direction="row" gap={0}>
-            <Combobox
-              aria-label={`Grouping of ${operation.name}`}
-              width={14}
-              options={[
-                { value: 'by', label: 'by' },
-                { value: 'without', label: 'without' },
-              ]}
-              value={without ? 'without' : 'by'}
-              onChange={({ value }) => onChange({ ...operation, grouping: { without: value === 'without', labels } })}
-            />
-            <MultiCombobox
-              aria-label={`Labels of ${operation.name}`}
-              width="auto"
-              minWidth={20}
-              createCustomValue
-              placeholder={without ? 'labels to drop' : 'all series together'}
-              options={async (typed) => {
-                const selector = metric && !metric.includes('$') ? metric : undefined;
-                const names = await labelNames(caller, selector).catch(() => []);
-                return [...new Set([...labels, ...names])]
-                  .filter((name) => name.includes(typed))
-                  .map((value) => ({ value, label: value }));
-              }}
-              value={labels.map((value) => ({ value, label: value }))}
-              onChange={(chosen) =>
-                onChange({ ...operation, grouping: { without, labels: chosen.map(({ value }) => value) } })
-              }
-            />
+            <Named name={`Grouping of ${operation.name}`}>
+              {(field) => (
+                <Combobox
+                  {...field}
+                  width={14}
+                  options={[
+                    { value: 'by', label: 'by' },
+                    { value: 'without', label: 'without' },
+                  ]}
+                  value={without ? 'without' : 'by'}
+                  onChange={({ value }) =>
+                    onChange({ ...operation, grouping: { without: value === 'without', labels } })
+                  }
+                />
+              )}
+            </Named>
+            <Named name={`Labels of ${operation.name}`}>
+              {(field) => (
+                <MultiCombobox
+                  {...field}
+                  width="auto"
+                  minWidth={20}
+                  createCustomValue
+                  placeholder={without ? 'labels to drop' : 'all series together'}
+                  options={async (typed) => {
+                    const selector = metric && !metric.includes('$') ? metric : undefined;
+                    const names = await labelNames(caller, selector).catch(() => []);
+                    return [...new Set([...labels, ...names])]
+                      .filter((name) => name.includes(typed))
+                      .map((value) => ({ value, label: value }));
+                  }}
+                  value={labels.map((value) => ({ value, label: value }))}
+                  onChange={(chosen) =>
+                    onChange({ ...operation, grouping: { without, labels: chosen.map(({ value }) => value) } })
+                  }
+                />
+              )}
+            </Named>
           </Stack>
         </>
       );
@@ -311,13 +326,19 @@ function BinaryStep({ operation, nested, onChange }: BinaryStepProps) {
     <Stack direction="column" gap={0.5}>
       <Stack direction="row" gap={0.5} alignItems="center">
         {reversed && typeof operand === 'string' && <Text>{operand}</Text>}
-        <Combobox
-          aria-label="Operator"
-          width={12}
-          options={BINARY_OPERATORS.map((value) => ({ value, label: value }))}
-          value={operator}
-          onChange={({ value }) => onChange({ ...operation, operator: value, bool: bool && COMPARISONS.has(value) })}
-        />
+        <Named name="Operator">
+          {(field) => (
+            <Combobox
+              {...field}
+              width={12}
+              options={BINARY_OPERATORS.map((value) => ({ value, label: value }))}
+              value={operator}
+              onChange={({ value }) =>
+                onChange({ ...operation, operator: value, bool: bool && COMPARISONS.has(value) })
+              }
+            />
+          )}
+        </Named>
         {typeof operand === 'string' && (
           <DraftInput
             aria-label="Number"

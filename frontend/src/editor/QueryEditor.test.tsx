@@ -281,7 +281,7 @@ describe('the builder', () => {
   test('does not send a filter that has no name yet', async () => {
     const editor = builder({ expr: 'up' });
     await userEvent.click(screen.getByRole('button', { name: 'Add a label filter' }));
-    expect(screen.getByLabelText('Label 1')).toBeInTheDocument();
+    expect(screen.getByRole('combobox', { name: 'Label 1' })).toBeInTheDocument();
     expect(editor.query().expr).toBe('up');
   });
 
@@ -315,7 +315,7 @@ test('a hint’s button mends the query', async () => {
 test('a query is explained in words when that is asked for', async () => {
   open({ expr: 'sum by (job) (up)', editorMode: 'code' });
   expect(screen.queryByRole('region', { name: 'Explanation' })).not.toBeInTheDocument();
-  await userEvent.click(screen.getByLabelText('Explain'));
+  await userEvent.click(screen.getByRole('switch', { name: /Explain/ }));
   expect(screen.getByRole('region', { name: 'Explanation' })).toHaveTextContent('Sum for each job.');
 });
 

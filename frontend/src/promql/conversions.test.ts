@@ -185,7 +185,7 @@ test('builder → code → builder is the identity', () => {
     fc.property(query.query, (built) => {
       expect(parseQuery(renderQuery(built))).toEqual({ ok: true, query: built });
     }),
-    { numRuns: 1000 }
+    { numRuns: Number(process.env.FAST_CHECK_RUNS ?? 1000) }
   );
 });
 
@@ -219,6 +219,7 @@ test.each([
   ['sum(', 'not complete'],
   ['-up', 'sign'],
   ['up[5m]', 'samples over time'],
+  ['1 != a offset 5m + b', 'parentheses'],
   ['max_over_time(up[1h:1m] offset 5m)', 'window'],
   ['clamp_max(a, scalar(b))', 'computed'],
   ['up{a="\\xff"}', 'bytes'],

@@ -66,7 +66,7 @@ export function emptyQuery(): BuilderQuery {
 }
 
 /** Binding strength of operators (Prometheus, "Binary operator precedence"). */
-const STRENGTH: Record<BinaryOperator, number> = {
+export const STRENGTH: Record<BinaryOperator, number> = {
   or: 1,
   and: 2,
   unless: 2,
@@ -91,6 +91,8 @@ const WHOLE = 7;
 interface Rendered {
   text: string;
   strength: number;
+  /** An offset or `@` stands at its end. */
+  shifted?: boolean;
 }
 
 /** The PromQL of a query; empty for one that names no series yet. */
@@ -100,7 +102,13 @@ export function renderQuery(query: BuilderQuery): string {
 
 function render({ source, operations }: BuilderQuery): Rendered {
   let rendered: Rendered =
-    source.kind === 'value' ? valueText(source.text) : { text: renderSelector(source, true), strength: WHOLE };
+    source.kind === 'value'
+      ? valueText(source.text)
+      : {
+          text: renderSelector(source, true),
+          strength: WHOLE,
+          shifted: Boolean(source.offset || source.at),
+        };
   operations.forEach((operation, at) => {
     const first = at === 0 && source.kind === 'series' ? source : undefined;
     rendered = apply(operation, rendered, first);
@@ -174,7 +182,8 @@ function renderBinary(operation: BinaryOperation, before: Rendered): Rendered {
   const [left, right] = reversed ? [other, before] : [before, other];
   // Operators of equal strength are read from the left, only powers from the right.
   const rightFirst = operator === '^';
-  const leftText = wrap(left, rightFirst ? left.strength <= strength : left.strength < strength);
+  // The editor's grammar takes an offset for that of all before it, so its selector is set apart.
+  const leftText = wrap(left, left.shifted || (rightFirst ? left.strength <= strength : left.strength < strength));
   const rightText = wrap(right, rightFirst ? right.strength < strength : right.strength <= strength);
   let text = `${leftText} ${operator}`;
   if (bool) {

@@ -14,6 +14,7 @@ import {
   emptyQuery,
   type LabelFilter,
   MATCH_OPERATORS,
+  STRENGTH,
   type MatchOperator,
   type Source,
   type VectorMatching,
@@ -318,6 +319,11 @@ class Reader {
     if (!isOneOf(BINARY_OPERATORS, operator)) {
       return this.refuse(node, `the builder does not offer ${operator}`);
     }
+    const before = shiftedOperator(left);
+    const weaker = before && STRENGTH[this.textOf(before).toLowerCase() as BinaryOperator] < STRENGTH[operator];
+    if (before && (weaker || operator === '^')) {
+      return this.refuse(node, 'an offset between two operators needs parentheses for the builder');
+    }
     let matching: VectorMatching | undefined;
     let bool = false;
     for (const part of parts.slice(2, -1)) {
@@ -381,6 +387,15 @@ class Reader {
 /** The number of a query that is nothing else. */
 function valueOf({ source, operations }: BuilderQuery): string | undefined {
   return source.kind === 'value' && operations.length === 0 && !source.text.endsWith(')') ? source.text : undefined;
+}
+
+/** The operator before an offset that the grammar takes for that of a whole calculation. */
+function shiftedOperator(node: SyntaxNode): SyntaxNode | undefined {
+  let inner: SyntaxNode | null = node;
+  while (inner?.name === 'OffsetExpr' || inner?.name === 'StepInvariantExpr') {
+    inner = inner.firstChild;
+  }
+  return inner !== node && inner?.name === 'BinaryExpr' ? children(inner)[1] : undefined;
 }
 
 function matrixIn(node: SyntaxNode): SyntaxNode | undefined {
