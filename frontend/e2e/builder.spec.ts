@@ -1,0 +1,58 @@
+import { expect, test } from '@grafana/plugin-e2e';
+
+import { PLUGIN_ID, PROMETHEUS_URL, screenshotPath } from './surroundings';
+
+let dataSource: { uid: string; name: string };
+
+// A page lists the data sources that were there when it was loaded, so this comes before the page.
+test.beforeEach(async ({ createDataSource }) => {
+  dataSource = await createDataSource({
+    type: PLUGIN_ID,
+    url: PROMETHEUS_URL,
+    access: 'proxy',
+    jsonData: { engine: 'remote', timeInterval: '15s' },
+  });
+});
+
+test.afterEach(async ({ request }) => {
+  await request.delete(`/api/datasources/uid/${dataSource.uid}`);
+});
+
+test('a counter is found by a few letters and shown as its rate', async ({ page, panelEditPage }) => {
+  await panelEditPage.datasource.set(dataSource.name);
+  await page.getByLabel('Metric', { exact: true }).fill('http requests');
+  const option = page.getByRole('option', { name: /prometheus_http_requests_total.*counter/ });
+  await expect(option).toBeVisible();
+  await page.screenshot({ path: screenshotPath('builder-metrics') });
+  await option.click();
+  await expect(page.getByTestId('headwater-raw-query')).toHaveText(
+    'rate(prometheus_http_requests_total[$__rate_interval])'
+  );
+  await page.getByRole('button', { name: 'Add a label filter' }).click();
+  await page.getByRole('combobox', { name: 'Label 1' }).click();
+  await page.getByRole('option', { name: 'handler' }).click();
+  await page.getByRole('combobox', { name: 'Value 1' }).fill('/metrics');
+  await page.getByRole('option', { name: '/metrics' }).first().click();
+  const answered = panelEditPage.waitForQueryDataResponse();
+  await page.getByRole('button', { name: 'Run query' }).click();
+  await expect(answered).toBeOK();
+  await page.getByText('Explain', { exact: true }).click();
+  await expect(page.getByRole('region', { name: 'Explanation' })).toContainText('handler is “/metrics”');
+  await page.screenshot({ path: screenshotPath('builder') });
+  await page.getByRole('radio', { name: 'Code' }).click();
+  await expect(page.getByLabel('PromQL')).toContainText('prometheus_http_requests_total{handler="/metrics"}');
+  await page.screenshot({ path: screenshotPath('code') });
+});
+
+test('the code editor completes, and marks a mistake at its place', async ({ page, panelEditPage }) => {
+  await panelEditPage.datasource.set(dataSource.name);
+  await page.getByRole('radio', { name: 'Code' }).click();
+  await page.getByLabel('PromQL').click();
+  await page.keyboard.type('prometheus_build_i');
+  await expect(page.locator('.cm-tooltip-autocomplete')).toContainText('prometheus_build_info');
+  await page.screenshot({ path: screenshotPath('code-completion') });
+  await page.keyboard.press('Tab');
+  await expect(page.getByLabel('PromQL')).toContainText('prometheus_build_info');
+  await page.keyboard.type(' + rat(up)');
+  await expect(page.locator('.cm-lintRange-error')).toHaveText('rat');
+});
