@@ -16,7 +16,11 @@ export function DataFolder({ uid, saved }: { uid: string; saved: boolean }) {
     if (saved) {
       // Without an answer there is nothing to show, and Save & test says why.
       const url = `/api/datasources/uid/${uid}/health`;
-      lastValueFrom(getBackendSrv().fetch<Health>({ url, showErrorAlert: false, showSuccessAlert: false })).then(
+      // Grafana's server remembers settings for seconds, and would ask the backend with those before the save.
+      const headers = { 'X-Grafana-NoCache': 'true' };
+      lastValueFrom(
+        getBackendSrv().fetch<Health>({ url, headers, showErrorAlert: false, showSuccessAlert: false })
+      ).then(
         ({ data }) => left || setDetails(data.details),
         (error: { data?: Health }) => left || setDetails(error.data?.details)
       );
