@@ -196,6 +196,15 @@ def test_alerting_names_what_is_provisioned() -> None:
         assert {query["datasourceUid"] for query in rule["data"]} <= sources | {"__expr__"}
 
 
+def test_the_texts_of_alerts_are_templates_that_grafana_can_fill() -> None:
+    # Grafana takes annotations as they are written: a doubled dollar sign, its escape elsewhere in
+    # provisioning files, is no variable of a template, and the text would be sent unfilled.
+    for rule in rules.read(RULES):
+        for text in rule["annotations"].values():
+            assert "$$" not in text, rule["title"]
+    assert "$labels.job" in rules.read(RULES)[0]["annotations"]["summary"]
+
+
 def test_what_provisioning_reads_from_the_environment_is_set_by_compose() -> None:
     import re
 

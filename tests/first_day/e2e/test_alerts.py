@@ -27,13 +27,15 @@ class Receiver:
 
     def __init__(self) -> None:
         self.told: set[tuple[str, str, str]] = set()
-        told = self.told
+        self.texts: set[str] = set()
+        told, texts = self.told, self.texts
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 for alert in message["alerts"]:
                     told.add((self.path.strip("/"), alert["status"], alert["labels"]["alertname"]))
+                    texts.update(alert["annotations"].values())
                 self.send_response(200)
                 self.end_headers()
 
@@ -131,5 +133,8 @@ def test_an_app_that_is_down_and_comes_back_is_told_and_a_mute_timing_mutes(aler
     for point in ("on-call", "team"):
         alerts.receiver.expect(point, "resolved", "Target down")
     alerts.receiver.expect("team", "resolved", "App restarted")
+    # A text that Grafana could not fill is sent as the template it was.
+    assert not [text for text in alerts.receiver.texts if "{{" in text]
+    assert any("wiki" in text and "cannot be scraped" in text for text in alerts.receiver.texts)
     # It fired as long as the other, and all the others' messages have come.
     assert not [told for told in alerts.receiver.told if told[2] == "Target down, muted"]
