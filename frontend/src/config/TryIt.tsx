@@ -41,6 +41,8 @@ export function TryIt({ settings, entry, disabled, onServerFound }: Props) {
           variant="secondary"
           icon="play"
           disabled={disabled || asking}
+          // Below the button it would lie over what was found.
+          tooltipPlacement="right"
           tooltip={t(
             'config.try.tooltip',
             'Fetches the metrics once from Grafana’s server, with the settings as they stand here. Nothing is saved.'
