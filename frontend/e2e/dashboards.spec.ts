@@ -209,15 +209,19 @@ test('an alert rule on the data source fires', async ({ request }) => {
   await request.delete(`/api/folders/${folder.uid}?forceDeleteRules=true`);
 });
 
-test('the help in Explore has queries of this app, and a click runs one', async ({ explorePage, page }) => {
+test('the help in Explore has queries of this app, and a click takes one over', async ({ explorePage, page }) => {
   await explorePage.datasource.set(dataSource.name);
   // Where another data source was before, Explore has run the empty query, and keeps the help behind its button.
   await page.getByRole('button', { name: 'Show data source help' }).click();
   const example = page.getByRole('button', { name: /^sum\(rate\(/ }).first();
   await expect(example).toBeVisible();
   await page.screenshot({ path: screenshotPath('explore-help') });
-  const answered = explorePage.waitForQueryDataResponse();
+  const expr = await example.innerText();
   await example.click();
+  // Behind that button an example is only taken over: Grafana runs one by itself on the first page alone.
+  await expect(page.getByTestId('headwater-raw-query')).toHaveText(expr);
+  const answered = explorePage.waitForQueryDataResponse();
+  await page.getByRole('button', { name: 'Run query' }).click();
   await expect(answered).toBeOK();
   await expect(explorePage.timeSeriesPanel.locator).toBeVisible();
 });

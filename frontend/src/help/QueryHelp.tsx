@@ -33,7 +33,7 @@ export default function QueryHelp({ datasource, onClickExample }: Props) {
       <div>
         <Text element="h4">{t('help.title', 'Queries for this app')}</Text>
         <Text color="secondary" element="p">
-          {t('help.intro', 'Made of the metrics that this data source has. Click one to run it.')}
+          {t('help.intro', 'Made of the metrics that this data source has. Click one to take it over.')}
         </Text>
       </div>
       {problem !== undefined && (
