@@ -180,6 +180,29 @@ const query = fc.letrec<{ query: BuilderQuery; binary: Operation }>((tie) => ({
     }),
 }));
 
+test('what ends with an offset is set apart before another operator', () => {
+  const built: BuilderQuery = {
+    source: { kind: 'value', text: 'time()' },
+    operations: [
+      {
+        kind: 'binary',
+        operator: '+',
+        bool: false,
+        operand: {
+          source: { kind: 'series', metric: 'up', labels: [], at: 'start()' },
+          operations: [
+            { kind: 'binary', operator: 'atan2', bool: false, operand: '1', reversed: true },
+            { kind: 'binary', operator: 'atan2', bool: false, operand: '1' },
+          ],
+        },
+      },
+    ],
+  };
+  const text = renderQuery(built);
+  expect(text).toBe('time() + (1 atan2 up @ start()) atan2 1');
+  expect(parseQuery(text)).toEqual({ ok: true, query: built });
+});
+
 test('builder → code → builder is the identity', () => {
   fc.assert(
     fc.property(query.query, (built) => {

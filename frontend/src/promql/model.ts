@@ -184,7 +184,8 @@ function renderBinary(operation: BinaryOperation, before: Rendered): Rendered {
   const rightFirst = operator === '^';
   // The editor's grammar takes an offset for that of all before it, so its selector is set apart.
   const leftText = wrap(left, left.shifted || (rightFirst ? left.strength <= strength : left.strength < strength));
-  const rightText = wrap(right, rightFirst ? right.strength < strength : right.strength <= strength);
+  const rightSetApart = rightFirst ? right.strength < strength : right.strength <= strength;
+  const rightText = wrap(right, rightSetApart);
   let text = `${leftText} ${operator}`;
   if (bool) {
     text += ' bool';
@@ -196,7 +197,7 @@ function renderBinary(operation: BinaryOperation, before: Rendered): Rendered {
       text += ` group_${side}${labels.length > 0 || rightText.startsWith('(') ? ` (${labels.map(labelText).join(', ')})` : ''}`;
     }
   }
-  return { text: `${text} ${rightText}`, strength };
+  return { text: `${text} ${rightText}`, strength, shifted: right.shifted && !rightSetApart };
 }
 
 function wrap({ text }: Rendered, needed: boolean): string {
