@@ -210,17 +210,15 @@ impl Drop for Session {
 }
 
 fn write(shared: &Shared, series: &[WriteSeries]) -> Result<Appended> {
-    let mut held = Vec::with_capacity(series.len());
+    let mut held = hold_known(shared, series);
     let mut written = Ok(Appended::default());
-    for entry in series {
-        // Some senders write metadata as entries of their own, which are no series.
-        if entry.samples.is_empty() && entry.exemplars.is_empty() {
-            held.push(None);
+    for (entry, held) in series.iter().zip(&mut held) {
+        if held.is_some() || !is_series(entry) {
             continue;
         }
         let first = entry.samples.first().map_or(i64::MAX, |sample| sample.time);
         match hold(shared, &entry.labels, first) {
-            Ok(id) => held.push(Some(id)),
+            Ok(id) => *held = Some(id),
             Err(error) => {
                 written = Err(error);
                 break;
@@ -238,6 +236,22 @@ fn write(shared: &Shared, series: &[WriteSeries]) -> Result<Appended> {
         }
     }
     written
+}
+
+/// Some senders write metadata as entries of their own, which are no series.
+fn is_series(entry: &WriteSeries) -> bool {
+    !(entry.samples.is_empty() && entry.exemplars.is_empty())
+}
+
+/// Holds what the head has already, which nearly always is all, with one look into it.
+fn hold_known(shared: &Shared, series: &[WriteSeries]) -> Vec<Option<u32>> {
+    let mut head = shared.head_mut();
+    let find = |entry: &WriteSeries| {
+        let id = head.find(&entry.labels).filter(|_| is_series(entry))?;
+        head.get_mut(id)?.holders += 1;
+        Some(id)
+    };
+    series.iter().map(find).collect()
 }
 
 fn write_held(shared: &Shared, series: &[WriteSeries], ids: &[Option<u32>]) -> Result<Appended> {
