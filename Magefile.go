@@ -27,6 +27,7 @@ import (
 
 	"github.com/magefile/mage/mg"
 	"github.com/magefile/mage/sh"
+	"github.com/magefile/mage/target"
 )
 
 const (
@@ -98,6 +99,14 @@ func Page() error {
 		return nil
 	}
 	mg.Deps(frontendPackages)
+	// A bundle that is written anew, with whatever in it, has cargo compile the rooms above it.
+	stale, err := target.Glob(filepath.Join(frontend, "page", "dist", "page.js"),
+		filepath.Join(frontend, "page", "*.*"),
+		filepath.Join(frontend, "src", "img", "logo.svg"),
+		filepath.Join(frontend, "package-lock.json"))
+	if err != nil || !stale {
+		return err
+	}
 	return npm("run", "build:page")
 }
 

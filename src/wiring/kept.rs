@@ -21,7 +21,7 @@ pub(super) const DAY_MS: i64 = 86_400_000;
 pub(super) struct KeptSettings {
     version: u32,
     org_id: i64,
-    uid: String,
+    pub(super) uid: String,
     pub(super) name: String,
     pub(super) url: String,
     pub(super) basic_auth_user: Option<String>,
@@ -133,13 +133,13 @@ fn without_password(url: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use grafana::EngineSettings;
     use series::Secret;
     use std::collections::BTreeMap;
 
-    fn kept() -> KeptSettings {
+    pub(in super::super) fn kept() -> KeptSettings {
         let embedded = EmbeddedSettings {
             url: "http://user:p4ss@wiki:8000/metrics?x=a@b".into(),
             basic_auth_user: None,
