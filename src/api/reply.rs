@@ -45,7 +45,7 @@ const TRUNCATED: HeaderName = HeaderName::from_static("x-headwater-truncated");
 /// A list; where it was cut at a limit (of a remote server: `seriesLimit`), the answer's header
 /// `X-Headwater-Truncated` says after how many entries.
 pub(crate) fn list<T: Serialize>(found: Limited<Vec<T>>) -> Response {
-    let length = found.truncated.then(|| found.entries.len());
+    let length = found.truncated.then_some(found.entries.len());
     let mut response = Json(found.entries).into_response();
     if let Some(length) = length {
         response.headers_mut().insert(TRUNCATED, length.into());
