@@ -313,9 +313,25 @@ func targetDirectory() string {
 // Bench prints the project's figures.
 type Bench mg.Namespace
 
-// All runs the benchmarks of the rooms, of the whole process, and beside other servers.
+// All runs the benchmarks of the rooms, of the whole process, and beside other servers; where
+// GRAFANA_URL names a Grafana, that of the metric field too.
 func (Bench) All() {
 	mg.SerialDeps(Bench.Rooms, Bench.Host, Bench.Peers)
+	if os.Getenv("GRAFANA_URL") == "" {
+		fmt.Println("SKIPPED: the metric field is measured in a browser (bench:field), and GRAFANA_URL names no Grafana for it")
+		return
+	}
+	mg.SerialDeps(Bench.Field)
+}
+
+// Field measures the metric field with 200,000 names in a browser: in the Grafana at GRAFANA_URL,
+// which has the plugin and runs on this machine.
+func (Bench) Field() error {
+	if os.Getenv("GRAFANA_URL") == "" {
+		return errors.New("GRAFANA_URL names no Grafana: start one that has the plugin, on this machine, and name its address")
+	}
+	mg.Deps(frontendPackages)
+	return npm("run", "figures:metric-field")
 }
 
 // Rooms runs the benchmarks of each room by itself.
