@@ -134,6 +134,36 @@ export function RemoteSettings({ settings, onChange }: SettingsProps) {
           onChange={(maxConcurrentQueries) => change({ maxConcurrentQueries })}
         />
         <NumberField
+          label={t('config.cache.queue', 'Queries that wait')}
+          description={t(
+            'config.cache.queue-description',
+            'Where more wait for their turn, the next one fails at once; 0 lets none wait.'
+          )}
+          placeholder="1000"
+          disabled={readOnly}
+          value={jsonData.maxQueuedQueries}
+          onChange={(maxQueuedQueries) => change({ maxQueuedQueries })}
+        />
+        <NumberField
+          label={t('config.cache.response-bytes', 'Bytes of an answer')}
+          description={t(
+            'config.cache.response-bytes-description',
+            'Counted after decompression. Where an answer has more, what is said below happens.'
+          )}
+          placeholder="2147483648"
+          disabled={readOnly}
+          value={jsonData.maxResponseBytes}
+          onChange={(maxResponseBytes) => change({ maxResponseBytes })}
+        />
+        <NumberField
+          label={t('config.cache.series', 'Series of an answer')}
+          description={t('config.cache.series-description', 'Where an answer has more, what is said below happens.')}
+          placeholder="100000"
+          disabled={readOnly}
+          value={jsonData.maxSeries}
+          onChange={(maxSeries) => change({ maxSeries })}
+        />
+        <NumberField
           label={t('config.cache.samples', 'Samples of an answer')}
           description={t('config.cache.samples-description', 'Where an answer has more, what is said below happens.')}
           placeholder="50000000"
