@@ -5,6 +5,8 @@
  */
 import { isFetchError } from '@grafana/runtime';
 
+import { renderSelector, type SeriesSource } from './promql/model';
+
 /** The part of `DataSourceWithBackend` that carries requests. */
 export interface ResourceCaller {
   getResource<T>(path: string, params?: Record<string, unknown>, options?: Record<string, unknown>): Promise<T>;
@@ -48,6 +50,13 @@ export interface LookupRange {
   end: number;
 }
 
+/** What Prometheus's API tells of a family of metrics. */
+export interface MetricMetadata {
+  type: string;
+  help?: string;
+  unit?: string;
+}
+
 interface Envelope<T> {
   status: string;
   data: T;
@@ -71,6 +80,50 @@ export async function metricFacts(caller: ResourceCaller, name: string): Promise
     }
     throw error;
   }
+}
+
+/** Families of which `describedMetrics` tells; a page of examples needs no more. */
+const DESCRIBED = 500;
+/** Names that it asks for: a family's samples have several, and labels are no part of them. */
+const NAMES_OF_DESCRIBED = 20 * DESCRIBED;
+
+/** The metrics that there are and what is known of them; of very many only some. */
+export async function describedMetrics(
+  caller: ResourceCaller
+): Promise<{ metadata: Record<string, MetricMetadata[]>; names: string[] }> {
+  const [metadata, names] = await Promise.all([
+    caller.getResource<Envelope<Record<string, MetricMetadata[]>>>('api/v1/metadata', { limit: DESCRIBED }, QUIET),
+    labelValues(caller, '__name__', undefined, undefined, NAMES_OF_DESCRIBED),
+  ]);
+  return { metadata: metadata.data, names };
+}
+
+/** How far back `sampleDistance` looks: several samples even of what is scraped every few minutes. */
+const SAMPLED_OVER = '15m';
+
+/**
+ * How far a series' samples lie apart, in seconds; nothing where it has fewer than three.
+ *
+ * Of a metric with many series one is looked at, the one with the newest sample, so the answers are
+ * as short for a million series.
+ */
+export async function sampleDistance(caller: ResourceCaller, source: SeriesSource): Promise<number | undefined> {
+  interface Answer {
+    result: Array<{ metric: Record<string, string>; values?: Array<[seconds: number, value: string]> }>;
+  }
+  const query = (text: string) => caller.getResource<Envelope<Answer>>('api/v1/query', { query: text }, QUIET);
+  const newest = (await query(`topk(1, timestamp(${renderSelector(source)}))`)).data.result[0];
+  if (!newest) {
+    return undefined;
+  }
+  const labels = Object.entries(newest.metric).map(([label, value]) => ({ label, operator: '=' as const, value }));
+  const one = renderSelector({ kind: 'series', metric: source.metric, labels }, false, `[${SAMPLED_OVER}]`);
+  const [series] = (await query(one)).data.result;
+  const times = (series?.values ?? []).map(([seconds]) => seconds);
+  const distances = times.slice(1).map((time, at) => time - (times[at] ?? time));
+  // The middle one: a late scrape or a gap says nothing of the others.
+  const middle = distances.sort((a, b) => a - b)[Math.floor(distances.length / 2)];
+  return distances.length < 2 ? undefined : middle;
 }
 
 /** Whether a PromQL text is right, Grafana's variables allowed, and if not, where it is wrong. */

@@ -1,11 +1,12 @@
 /** Puts a query together from its parts. */
 import { css } from '@emotion/css';
 import type { GrafanaTheme2 } from '@grafana/data';
-import { Label, Stack, useStyles2 } from '@grafana/ui';
+import { Field, Label, Stack, useStyles2 } from '@grafana/ui';
 import { useId } from 'react';
 
-import type { BuilderQuery } from '../promql/model';
+import type { BuilderQuery, SeriesSource } from '../promql/model';
 import type { LookupRange, MetricFacts, ResourceCaller } from '../resources';
+import { atProblem, offsetProblem } from '../promql/time_shift';
 import { DraftInput } from './DraftInput';
 import { LabelFilters } from './LabelFilters';
 import { MetricField } from './MetricField';
@@ -50,6 +51,7 @@ export function Builder({ caller, query, range, onChange }: Props) {
                 onChange={(labels) => onChange({ ...query, source: { ...source, labels } })}
               />
             </div>
+            <TimeShift source={source} onChange={(changed) => onChange({ ...query, source: changed })} />
           </>
         ) : (
           <div>
@@ -74,6 +76,46 @@ export function Builder({ caller, query, range, onChange }: Props) {
         )}
       />
     </Stack>
+  );
+}
+
+interface TimeShiftProps {
+  source: SeriesSource;
+  onChange: (source: SeriesSource) => void;
+}
+
+/** At which time the series are looked at, where that is not the time of each point. */
+function TimeShift({ source, onChange }: TimeShiftProps) {
+  const ids = useId();
+  const { offset = '', at = '' } = source;
+  const problems = { offset: offsetProblem(offset), at: atProblem(at) };
+  return (
+    <>
+      <Field
+        noMargin
+        label="Offset"
+        htmlFor={`${ids}-offset`}
+        invalid={problems.offset !== undefined}
+        error={problems.offset}
+      >
+        <DraftInput
+          id={`${ids}-offset`}
+          width={12}
+          placeholder="none"
+          value={offset}
+          onCommit={(text) => onChange({ ...source, offset: text.trim() || undefined })}
+        />
+      </Field>
+      <Field noMargin label="At time (@)" htmlFor={`${ids}-at`} invalid={problems.at !== undefined} error={problems.at}>
+        <DraftInput
+          id={`${ids}-at`}
+          width={16}
+          placeholder="each point’s"
+          value={at}
+          onCommit={(text) => onChange({ ...source, at: text.trim() || undefined })}
+        />
+      </Field>
+    </>
   );
 }
 

@@ -24,8 +24,15 @@ import {
   FUNCTIONS,
   type FunctionGroup,
   functionNamed,
+  SET_OPERATORS,
 } from '../promql/functions';
-import { type BinaryOperation, type BuilderQuery, emptyQuery, type Operation } from '../promql/model';
+import {
+  type BinaryOperation,
+  type BuilderQuery,
+  emptyQuery,
+  type Operation,
+  type VectorMatching,
+} from '../promql/model';
 import { labelNames, type ResourceCaller } from '../resources';
 import { DraftInput } from './DraftInput';
 import { Named } from './Named';
@@ -320,7 +327,6 @@ interface BinaryStepProps {
 }
 
 function BinaryStep({ operation, nested, onChange }: BinaryStepProps) {
-  const ids = useId();
   const { operator, operand, matching, reversed, bool } = operation;
   return (
     <Stack direction="column" gap={0.5}>
@@ -334,7 +340,13 @@ function BinaryStep({ operation, nested, onChange }: BinaryStepProps) {
               options={BINARY_OPERATORS.map((value) => ({ value, label: value }))}
               value={operator}
               onChange={({ value }) =>
-                onChange({ ...operation, operator: value, bool: bool && COMPARISONS.has(value) })
+                onChange({
+                  ...operation,
+                  operator: value,
+                  bool: bool && COMPARISONS.has(value),
+                  // Set operators compare sets of labels, so there is nothing to take over.
+                  matching: matching && SET_OPERATORS.has(value) ? { ...matching, group: undefined } : matching,
+                })
               }
             />
           )}
@@ -357,31 +369,118 @@ function BinaryStep({ operation, nested, onChange }: BinaryStepProps) {
       </Stack>
       {typeof operand !== 'string' && (
         <>
-          <InlineField
-            label="Match on"
-            tooltip="The labels in which both sides must agree, with commas between; empty: all labels"
-            htmlFor={`${ids}-on`}
-            labelWidth={12}
-          >
-            <DraftInput
-              id={`${ids}-on`}
-              width={24}
-              placeholder="all labels"
-              value={matching?.labels.join(', ') ?? ''}
-              onCommit={(text) => {
-                const labels = text.split(',').map((label) => label.trim()).filter(Boolean); // prettier-ignore
-                onChange({
-                  ...operation,
-                  matching: labels.length > 0 ? { on: true, ...matching, labels } : undefined,
-                });
-              }}
-            />
-          </InlineField>
+          <MatchingFields operation={operation} onChange={onChange} />
           {nested(operand, (changed) => onChange({ ...operation, operand: changed }))}
         </>
       )}
     </Stack>
   );
+}
+
+type MatchMode = 'all' | 'on' | 'ignoring';
+type Meeting = 'one' | 'left' | 'right';
+
+/** Which series of the two sides belong together. */
+function MatchingFields({ operation, onChange }: Pick<BinaryStepProps, 'onChange'> & { operation: BinaryOperation }) {
+  const ids = useId();
+  const { matching, operator } = operation;
+  const mode: MatchMode = matching ? (matching.on ? 'on' : 'ignoring') : 'all';
+  const group = matching?.group;
+  const keep = (changed: VectorMatching | undefined) => onChange({ ...operation, matching: changed });
+  const labels = matching?.labels ?? [];
+
+  const modes: Array<{ value: MatchMode; label: string; description: string }> = [
+    { value: 'all', label: 'all labels', description: 'Series meet that have the same labels' },
+    { value: 'on', label: 'on', description: 'Series meet that agree in these labels' },
+    { value: 'ignoring', label: 'ignoring', description: 'Series meet that agree in all other labels' },
+  ];
+  const meetings: Array<{ value: Meeting; label: string; description: string }> = [
+    { value: 'one', label: 'one to one', description: 'One series of each side' },
+    {
+      value: 'left',
+      label: 'many to one',
+      description: 'group_left: several series of this side meet one of the other',
+    },
+    {
+      value: 'right',
+      label: 'one to many',
+      description: 'group_right: one series of this side meets several of the other',
+    },
+  ];
+  return (
+    <Stack direction="row" gap={0.5} wrap="wrap">
+      <InlineField label="Match" labelWidth={12}>
+        <Named name="Match">
+          {(field) => (
+            <Combobox
+              {...field}
+              width={16}
+              options={modes}
+              value={mode}
+              onChange={({ value }) =>
+                // A group stands behind on or ignoring; ignoring nothing is all labels.
+                keep(
+                  value === 'all'
+                    ? group && { on: false, labels: [], group }
+                    : { ...matching, on: value === 'on', labels }
+                )
+              }
+            />
+          )}
+        </Named>
+      </InlineField>
+      {matching && (
+        <DraftInput
+          aria-label="Labels to match"
+          width={24}
+          placeholder="labels, with commas between"
+          value={labels.join(', ')}
+          onCommit={(text) => keep({ ...matching, labels: labelList(text) })}
+        />
+      )}
+      {!SET_OPERATORS.has(operator) && (
+        <InlineField label="Series" labelWidth={10}>
+          <Named name="Series that meet">
+            {(field) => (
+              <Combobox
+                {...field}
+                width={18}
+                options={meetings}
+                value={group?.side ?? 'one'}
+                onChange={({ value }) => {
+                  const sides = matching ?? { on: false, labels: [] };
+                  keep({ ...sides, group: value === 'one' ? undefined : { side: value, labels: group?.labels ?? [] } });
+                }}
+              />
+            )}
+          </Named>
+        </InlineField>
+      )}
+      {matching && group && (
+        <InlineField
+          label="Take over"
+          tooltip="Labels that the result has from the side with one series, with commas between"
+          htmlFor={`${ids}-group`}
+          labelWidth={14}
+        >
+          <DraftInput
+            id={`${ids}-group`}
+            width={24}
+            placeholder="no labels"
+            value={group.labels.join(', ')}
+            onCommit={(text) => keep({ ...matching, group: { ...group, labels: labelList(text) } })}
+          />
+        </InlineField>
+      )}
+    </Stack>
+  );
+}
+
+function labelList(text: string): string[] {
+  return text
+    .split(',')
+    .map((label) => label.trim())
+    .filter(Boolean);
 }
 
 const getStyles = (theme: GrafanaTheme2) => ({

@@ -6,6 +6,7 @@ import { lazy, Suspense, useId, useMemo, useState } from 'react';
 
 import type { HeadwaterDataSource } from '../datasource';
 import { durationProblem } from '../duration';
+import { isBuilt, textOfQuery, WITHOUT_PARTS } from '../promql/built';
 import { secondsOf } from '../promql/hints';
 import { layOutQuery } from '../promql/layout';
 import { type BuilderQuery, renderQuery } from '../promql/model';
@@ -55,20 +56,20 @@ export default function QueryEditor({
   const type = queryType(query);
   const interval = query.interval ?? '';
   const intervalProblem = durationProblem(interval);
-  const expr = query.expr || query.queryText || '';
+  const expr = textOfQuery(query);
 
   // The builder may hold more than its text says: a label filter without a name is not sent.
   const [built, setBuilt] = useState<{ expr: string; query: BuilderQuery }>();
   const parsed = useMemo(() => parseQuery(expr), [expr]);
   const shown = built && built.expr === expr ? built.query : parsed.ok ? parsed.query : undefined;
-  const wanted: EditorMode = query.editorMode ?? 'code';
+  const wanted: EditorMode = query.editorMode ?? (isBuilt(query) ? 'builder' : 'code');
   // A text that the builder cannot show is shown as text, whoever wrote it.
   const mode: EditorMode = wanted === 'builder' && shown ? 'builder' : 'code';
 
-  // An emptied text must not bring the older `queryText` back.
+  // An emptied text must not bring an older `queryText`, or parts, back.
   // Nor may it count as a new query, which starts in the other editor.
   const changeText = (text: string) =>
-    onChange({ ...query, expr: text, queryText: undefined, ...(text === '' ? { editorMode: wanted } : {}) });
+    onChange({ ...query, ...WITHOUT_PARTS, expr: text, ...(text === '' ? { editorMode: wanted } : {}) });
   const changeAndRun = (change: Partial<PanelQuery>) => {
     onChange({ ...query, ...change });
     onRunQuery();
@@ -179,7 +180,7 @@ export default function QueryEditor({
           onFix={(fixed) => {
             const text = renderQuery(fixed);
             setBuilt(undefined);
-            changeAndRun({ expr: text, queryText: undefined });
+            changeAndRun({ ...WITHOUT_PARTS, expr: text });
           }}
         />
       )}

@@ -11,10 +11,25 @@ export interface Hint {
 const GROWTH = new Set(['rate', 'irate', 'increase', 'resets']);
 const FOR_GAUGES: Record<string, string> = { rate: 'deriv', irate: 'idelta', increase: 'delta' };
 const RATE_INTERVAL = '$__rate_interval';
+const RATE_INTERVALS = new Set([RATE_INTERVAL, '${__rate_interval}']);
 /** Samples that a window must hold for a rate that does not jump: Grafana's rate interval has as many. */
 const SAMPLES = 4;
 
-export function hintsFor(query: BuilderQuery, facts: MetricFacts | undefined, scrapeSeconds: number): Hint[] {
+/** How far samples lie apart, in seconds. */
+export interface SampleInterval {
+  /** What the data source's settings say; `$__rate_interval` is made of it. */
+  configured: number;
+  /** What the metric's newest samples show. */
+  measured?: number;
+}
+
+/** Whether the hints for a query depend on how far the metric's samples lie apart. */
+export function dependsOnInterval({ source, operations }: BuilderQuery): boolean {
+  const [first] = operations;
+  return source.kind === 'series' && first?.kind === 'call' && first.window !== undefined && GROWTH.has(first.name);
+}
+
+export function hintsFor(query: BuilderQuery, facts: MetricFacts | undefined, interval: SampleInterval): Hint[] {
   const { source, operations } = query;
   if (source.kind !== 'series' || !source.metric) {
     return [];
@@ -25,7 +40,7 @@ export function hintsFor(query: BuilderQuery, facts: MetricFacts | undefined, sc
     ...counterHints(query, facts, overTime),
     ...gaugeHints(query, facts, overTime),
     ...histogramHints(query, facts),
-    ...windowHints(query, overTime, scrapeSeconds),
+    ...windowHints(query, overTime, interval),
   ];
 }
 
@@ -115,22 +130,46 @@ function histogramHints(query: BuilderQuery, facts: MetricFacts | undefined): Hi
   return [];
 }
 
-function windowHints(query: BuilderQuery, overTime: CallOperation | undefined, scrapeSeconds: number): Hint[] {
-  const seconds = overTime?.window === undefined ? undefined : secondsOf(overTime.window);
-  if (!overTime || seconds === undefined || !GROWTH.has(overTime.name) || seconds >= SAMPLES * scrapeSeconds) {
+/** Scrapes come a little early and late: a metric this much slower than configured is slower. */
+const SLOWER = 1.25;
+
+function windowHints(query: BuilderQuery, overTime: CallOperation | undefined, interval: SampleInterval): Hint[] {
+  if (!overTime?.window || !GROWTH.has(overTime.name)) {
     return [];
   }
-  const wanted = durationText(SAMPLES * scrapeSeconds);
+  const { window } = overTime;
+  const { configured, measured } = interval;
+  const sampled = measured === undefined ? configured : rounded(measured);
+  const isSlower = sampled > SLOWER * configured;
+  const isRateInterval = RATE_INTERVALS.has(window);
+  // The rate interval may be longer, where the graph's points lie far apart.
+  const seconds = isRateInterval ? SAMPLES * configured : secondsOf(window);
+  if (seconds === undefined || seconds >= SAMPLES * sampled || (isRateInterval && !isSlower)) {
+    return [];
+  }
+  const wanted = durationText(SAMPLES * sampled);
+  const every = durationText(sampled);
+  const count = Math.floor(seconds / sampled);
+  const scrape = durationText(configured);
+  // The rate interval knows only what is configured.
+  const better = isSlower ? wanted : RATE_INTERVAL;
   const [, ...rest] = query.operations;
   return [
     {
-      text: `The metric is sampled every ${durationText(scrapeSeconds)}: a window of at least ${wanted} gives smooth rates, and ${overTime.window} holds ${Math.floor(seconds / scrapeSeconds)} samples.`,
+      text: isRateInterval
+        ? `The metric is sampled every ${every}, and the data source’s scrape interval is ${scrape}: ${window} can be as short as ${durationText(seconds)}, and a window of at least ${wanted} gives smooth rates.`
+        : `The metric is sampled every ${every}: a window of at least ${wanted} gives smooth rates, and ${window} holds ${count} samples.`,
       fix: {
-        label: `Use ${RATE_INTERVAL}`,
-        query: { ...query, operations: [{ ...overTime, window: RATE_INTERVAL }, ...rest] },
+        label: `Use ${better}`,
+        query: { ...query, operations: [{ ...overTime, window: better }, ...rest] },
       },
     },
   ];
+}
+
+/** A measured distance without the jitter of scrapes. */
+function rounded(seconds: number): number {
+  return seconds < 2 ? Math.max(0.1, Math.round(seconds * 10) / 10) : Math.round(seconds);
 }
 
 const UNITS: Array<[unit: string, seconds: number]> = [

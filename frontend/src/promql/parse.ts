@@ -16,7 +16,7 @@ import {
   MATCH_OPERATORS,
   STRENGTH,
   type MatchOperator,
-  type Source,
+  type SeriesSource,
   type VectorMatching,
 } from './model';
 import { maskVariables } from './variables';
@@ -41,8 +41,6 @@ export function parseQuery(text: string): Parsed {
     throw error;
   }
 }
-
-type SeriesSource = Extract<Source, { kind: 'series' }>;
 
 class Reader {
   constructor(
