@@ -126,6 +126,17 @@ export async function sampleDistance(caller: ResourceCaller, source: SeriesSourc
   return distances.length < 2 ? undefined : middle;
 }
 
+/** How many series a selector takes just now. */
+export async function instantCount(caller: ResourceCaller, selector: string): Promise<number> {
+  const { data } = await caller.getResource<Envelope<{ result: Array<{ value: [number, string] }> }>>(
+    'api/v1/query',
+    { query: `count(${selector})` },
+    QUIET
+  );
+  // Nothing to count has no series, not the count 0.
+  return Number(data.result[0]?.value[1] ?? 0);
+}
+
 /** Whether a PromQL text is right, Grafana's variables allowed, and if not, where it is wrong. */
 export function validateQuery(caller: ResourceCaller, queryText: string): Promise<Verdict> {
   return caller.postResource('validate', { queryText }, QUIET);

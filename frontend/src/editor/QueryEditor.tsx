@@ -1,9 +1,20 @@
 /** The editor of one query: in panels, Explore, alert rules and annotations. */
 import { css } from '@emotion/css';
 import { CoreApp, type GrafanaTheme2, type QueryEditorProps } from '@grafana/data';
-import { Alert, Button, InlineField, InlineSwitch, Label, RadioButtonGroup, Stack, useStyles2 } from '@grafana/ui';
+import {
+  Alert,
+  Button,
+  InlineField,
+  InlineSwitch,
+  Label,
+  LoadingPlaceholder,
+  RadioButtonGroup,
+  Stack,
+  useStyles2,
+} from '@grafana/ui';
 import { lazy, Suspense, useId, useMemo, useState } from 'react';
 
+import { selectionOf } from '../browser/selection';
 import type { HeadwaterDataSource } from '../datasource';
 import { durationProblem } from '../duration';
 import { isBuilt, textOfQuery, WITHOUT_PARTS } from '../promql/built';
@@ -19,6 +30,7 @@ import { ExpressionField } from './ExpressionField';
 import { Explanation, Hints, StepWords } from './Explanation';
 import { LegendField } from './LegendField';
 
+const MetricsBrowser = lazy(() => import(/* webpackChunkName: "metrics-browser" */ '../browser/MetricsBrowser'));
 const CodeField = lazy(() => import(/* webpackChunkName: "code-editor" */ './CodeField'));
 
 export type Props = QueryEditorProps<HeadwaterDataSource, PanelQuery, DataSourceOptions>;
@@ -53,6 +65,7 @@ export default function QueryEditor({
   const ids = useId();
   const styles = useStyles2(getStyles);
   const [explained, setExplained] = useState(false);
+  const [browsing, setBrowsing] = useState(false);
   const type = queryType(query);
   const interval = query.interval ?? '';
   const intervalProblem = durationProblem(interval);
@@ -60,7 +73,7 @@ export default function QueryEditor({
 
   // The builder may hold more than its text says: a label filter without a name is not sent.
   const [built, setBuilt] = useState<{ expr: string; query: BuilderQuery }>();
-  const parsed = useMemo(() => parseQuery(expr), [expr]);
+  const parsed = useParsed(expr);
   const shown = built && built.expr === expr ? built.query : parsed.ok ? parsed.query : undefined;
   const wanted: EditorMode = query.editorMode ?? (isBuilt(query) ? 'builder' : 'code');
   // A text that the builder cannot show is shown as text, whoever wrote it.
@@ -142,6 +155,17 @@ export default function QueryEditor({
               size="sm"
               fill="text"
               variant="secondary"
+              icon={browsing ? 'angle-down' : 'angle-right'}
+              aria-expanded={browsing}
+              className={styles.browse}
+              onClick={() => setBrowsing(!browsing)}
+            >
+              Metrics browser
+            </Button>
+            <Button
+              size="sm"
+              fill="text"
+              variant="secondary"
               icon="brackets-curly"
               tooltip="Set the query over several lines where it is long"
               disabled={expr.trim() === ''}
@@ -165,6 +189,19 @@ export default function QueryEditor({
               onRun={onRunQuery}
             />
           </Suspense>
+          {browsing && (
+            <Suspense fallback={<LoadingPlaceholder text="Loading the metrics browser…" />}>
+              <MetricsBrowser
+                caller={datasource}
+                range={lookupRange}
+                initial={shown?.source.kind === 'series' ? selectionOf(shown.source) : { metric: '', labels: [] }}
+                onUse={(text) => {
+                  setBrowsing(false);
+                  changeAndRun({ ...WITHOUT_PARTS, expr: text });
+                }}
+              />
+            </Suspense>
+          )}
         </div>
       )}
       {problem?.message && (
@@ -239,6 +276,11 @@ export default function QueryEditor({
   );
 }
 
+/** The text as the builder's query, read anew only when it changed. */
+function useParsed(expr: string) {
+  return useMemo(() => parseQuery(expr), [expr]);
+}
+
 function NotExplained({ expr }: { expr: string }) {
   return <div>{expr ? 'Only what the builder can show is explained.' : 'There is nothing to explain yet.'}</div>;
 }
@@ -288,6 +330,7 @@ function resultFormat(saved: unknown): ResultFormat {
 
 const getStyles = (theme: GrafanaTheme2) => ({
   warning: css({ marginBottom: 0 }),
+  browse: css({ marginLeft: 'auto' }),
   raw: css({
     margin: 0,
     padding: theme.spacing(0.75, 1),
