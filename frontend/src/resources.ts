@@ -5,8 +5,6 @@
  */
 import { isFetchError } from '@grafana/runtime';
 
-import { renderSelector, type SeriesSource } from './promql/model';
-
 /** The part of `DataSourceWithBackend` that carries requests. */
 export interface ResourceCaller {
   getResource<T>(path: string, params?: Record<string, unknown>, options?: Record<string, unknown>): Promise<T>;
@@ -98,43 +96,24 @@ export async function describedMetrics(
   return { metadata: metadata.data, names };
 }
 
-/** How far back `sampleDistance` looks: several samples even of what is scraped every few minutes. */
-const SAMPLED_OVER = '15m';
+/** A series of an instant answer: with one value, or with samples where a window was asked for. */
+export interface InstantSeries {
+  metric: Record<string, string>;
+  value?: [seconds: number, value: string];
+  values?: Array<[seconds: number, value: string]>;
+}
 
-/**
- * How far a series' samples lie apart, in seconds; nothing where it has fewer than three.
- *
- * Of a metric with many series one is looked at, the one with the newest sample, so the answers are
- * as short for a million series.
- */
-export async function sampleDistance(caller: ResourceCaller, source: SeriesSource): Promise<number | undefined> {
-  interface Answer {
-    result: Array<{ metric: Record<string, string>; values?: Array<[seconds: number, value: string]> }>;
-  }
-  const query = (text: string) => caller.getResource<Envelope<Answer>>('api/v1/query', { query: text }, QUIET);
-  const newest = (await query(`topk(1, timestamp(${renderSelector(source)}))`)).data.result[0];
-  if (!newest) {
-    return undefined;
-  }
-  const labels = Object.entries(newest.metric).map(([label, value]) => ({ label, operator: '=' as const, value }));
-  const one = renderSelector({ kind: 'series', metric: source.metric, labels }, false, `[${SAMPLED_OVER}]`);
-  const [series] = (await query(one)).data.result;
-  const times = (series?.values ?? []).map(([seconds]) => seconds);
-  const distances = times.slice(1).map((time, at) => time - (times[at] ?? time));
-  // The middle one: a late scrape or a gap says nothing of the others.
-  const middle = distances.sort((a, b) => a - b)[Math.floor(distances.length / 2)];
-  return distances.length < 2 ? undefined : middle;
+/** A query evaluated once, now. */
+export async function instantQuery(caller: ResourceCaller, query: string): Promise<InstantSeries[]> {
+  const { data } = await caller.getResource<Envelope<{ result: InstantSeries[] }>>('api/v1/query', { query }, QUIET);
+  return data.result;
 }
 
 /** How many series a selector takes just now. */
-export async function instantCount(caller: ResourceCaller, selector: string): Promise<number> {
-  const { data } = await caller.getResource<Envelope<{ result: Array<{ value: [number, string] }> }>>(
-    'api/v1/query',
-    { query: `count(${selector})` },
-    QUIET
-  );
+export async function seriesCount(caller: ResourceCaller, selector: string): Promise<number> {
+  const [counted] = await instantQuery(caller, `count(${selector})`);
   // Nothing to count has no series, not the count 0.
-  return Number(data.result[0]?.value[1] ?? 0);
+  return Number(counted?.value?.[1] ?? 0);
 }
 
 /** Whether a PromQL text is right, Grafana's variables allowed, and if not, where it is wrong. */

@@ -5,12 +5,11 @@
  */
 import { css } from '@emotion/css';
 import type { GrafanaTheme2 } from '@grafana/data';
-import { t } from '@grafana/i18n';
 import { Badge, Button, Stack, Text, useStyles2 } from '@grafana/ui';
 import { useEffect, useState } from 'react';
 
 import {
-  instantCount,
+  seriesCount,
   labelNames,
   labelValues,
   lookupProblem,
@@ -19,6 +18,7 @@ import {
   type ResourceCaller,
   searchMetrics,
 } from '../resources';
+import { t } from '../translate';
 import { ChoiceList } from './ChoiceList';
 import { type Selection, selectorOf, valueSelector, withLabel, withValue } from './selection';
 
@@ -241,7 +241,7 @@ function Values({ caller, selection, label, range, chosen, onToggle }: ValuesPro
 function SeriesCount({ caller, selector }: { caller: ResourceCaller; selector: string }) {
   const [counted, setCounted] = useState<{ selector: string; text: string }>();
   const count = () =>
-    instantCount(caller, selector).then(
+    seriesCount(caller, selector).then(
       (series) =>
         setCounted({
           selector,

@@ -1,8 +1,8 @@
 /** Settings of the engine that asks a Prometheus-compatible server. */
-import { t } from '@grafana/i18n';
 import { ConfigSection } from '@grafana/plugin-ui';
 import { Divider } from '@grafana/ui';
 
+import { t } from '../translate';
 import { ExemplarLinks } from './ExemplarLinks';
 import { ChoiceField, DurationField, NumberField, SwitchField, TextField } from './fields';
 import { type SettingsProps, withOptions } from './settings';

@@ -5,8 +5,9 @@ import { Field, Label, Stack, useStyles2 } from '@grafana/ui';
 import { useId } from 'react';
 
 import type { BuilderQuery, SeriesSource } from '../promql/model';
-import type { LookupRange, MetricFacts, ResourceCaller } from '../resources';
 import { atProblem, offsetProblem } from '../promql/time_shift';
+import type { LookupRange, MetricFacts, ResourceCaller } from '../resources';
+import { t } from '../translate';
 import { DraftInput } from './DraftInput';
 import { LabelFilters } from './LabelFilters';
 import { MetricField } from './MetricField';
@@ -38,11 +39,11 @@ export function Builder({ caller, query, range, onChange }: Props) {
         {source.kind === 'series' ? (
           <>
             <div>
-              <Label htmlFor={`${ids}-metric`}>Metric</Label>
+              <Label htmlFor={`${ids}-metric`}>{t('builder.metric', 'Metric')}</Label>
               <MetricField id={`${ids}-metric`} caller={caller} metric={source.metric} onChange={chooseMetric} />
             </div>
             <div>
-              <Label>Label filters</Label>
+              <Label>{t('builder.filters', 'Label filters')}</Label>
               <LabelFilters
                 caller={caller}
                 metric={source.metric}
@@ -55,7 +56,7 @@ export function Builder({ caller, query, range, onChange }: Props) {
           </>
         ) : (
           <div>
-            <Label htmlFor={`${ids}-value`}>Value</Label>
+            <Label htmlFor={`${ids}-value`}>{t('builder.value', 'Value')}</Label>
             <DraftInput
               id={`${ids}-value`}
               width={20}
@@ -93,7 +94,7 @@ function TimeShift({ source, onChange }: TimeShiftProps) {
     <>
       <Field
         noMargin
-        label="Offset"
+        label={t('builder.offset', 'Offset')}
         htmlFor={`${ids}-offset`}
         invalid={problems.offset !== undefined}
         error={problems.offset}
@@ -101,16 +102,22 @@ function TimeShift({ source, onChange }: TimeShiftProps) {
         <DraftInput
           id={`${ids}-offset`}
           width={12}
-          placeholder="none"
+          placeholder={t('builder.no-offset', 'none')}
           value={offset}
           onCommit={(text) => onChange({ ...source, offset: text.trim() || undefined })}
         />
       </Field>
-      <Field noMargin label="At time (@)" htmlFor={`${ids}-at`} invalid={problems.at !== undefined} error={problems.at}>
+      <Field
+        noMargin
+        label={t('builder.at', 'At time (@)')}
+        htmlFor={`${ids}-at`}
+        invalid={problems.at !== undefined}
+        error={problems.at}
+      >
         <DraftInput
           id={`${ids}-at`}
           width={16}
-          placeholder="each point’s"
+          placeholder={t('builder.no-at', 'each point’s')}
           value={at}
           onCommit={(text) => onChange({ ...source, at: text.trim() || undefined })}
         />

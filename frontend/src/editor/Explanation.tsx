@@ -7,12 +7,14 @@ import { useEffect, useMemo, useState } from 'react';
 import { explain, type Explained } from '../promql/explain';
 import { dependsOnInterval, durationText, hintsFor, rateIntervalWords, secondsOf } from '../promql/hints';
 import { type BuilderQuery, renderSelector, type SeriesSource } from '../promql/model';
-import { metricFacts, type MetricFacts, type ResourceCaller, sampleDistance } from '../resources';
+import { sampleDistance } from '../promql/sample_distance';
+import { metricFacts, type MetricFacts, type ResourceCaller } from '../resources';
+import { t } from '../translate';
 
 export function Explanation({ query }: { query: BuilderQuery }) {
   const styles = useStyles2(getStyles);
   return (
-    <section aria-label="Explanation" className={styles.box}>
+    <section aria-label={t('explain.title', 'Explanation')} className={styles.box}>
       <Steps steps={explain(query)} />
     </section>
   );
@@ -122,7 +124,8 @@ export function StepWords({ data, refId, expr, scrapeSeconds }: StepProps) {
   const rate = expr.includes('__rate_interval') ? ` ${rateIntervalWords(step, scrapeSeconds)}` : '';
   return (
     <Text variant="bodySmall" color="secondary">
-      {`Step: ${durationText(step)}.${rate}`}
+      {t('step.words', 'Step: {{step}}.', { step: durationText(step) })}
+      {rate}
     </Text>
   );
 }

@@ -23,6 +23,7 @@ import { layOutQuery } from '../promql/layout';
 import { type BuilderQuery, renderQuery } from '../promql/model';
 import { parseQuery } from '../promql/parse';
 import { queryType, queryTypeFlags, type QueryType, withDefaults } from '../query';
+import { t } from '../translate';
 import type { DataSourceOptions, EditorMode, PanelQuery, ResultFormat } from '../types';
 import { Builder } from './Builder';
 import { DraftInput } from './DraftInput';
@@ -35,22 +36,58 @@ const CodeField = lazy(() => import(/* webpackChunkName: "code-editor" */ './Cod
 
 export type Props = QueryEditorProps<HeadwaterDataSource, PanelQuery, DataSourceOptions>;
 
-const FORMATS: Array<{ value: ResultFormat; label: string; description: string }> = [
-  { value: 'time_series', label: 'Time series', description: 'One line per series' },
-  { value: 'table', label: 'Table', description: 'One row per sample, a column per label' },
-  { value: 'heatmap', label: 'Heatmap', description: 'The buckets of a histogram' },
-];
+interface Choice<T> {
+  value: T;
+  label: string;
+  description: string;
+}
 
-const TYPES: Array<{ value: QueryType; label: string; description: string }> = [
-  { value: 'range', label: 'Range', description: 'Evaluate along the whole time range' },
-  { value: 'instant', label: 'Instant', description: 'Evaluate once, at the end of the time range' },
-  { value: 'both', label: 'Both', description: 'Evaluate along the time range, and once at its end' },
-];
+function formats(): Array<Choice<ResultFormat>> {
+  return [
+    {
+      value: 'time_series',
+      label: t('query.time-series', 'Time series'),
+      description: t('query.time-series-description', 'One line per series'),
+    },
+    {
+      value: 'table',
+      label: t('query.table', 'Table'),
+      description: t('query.table-description', 'One row per sample, a column per label'),
+    },
+    {
+      value: 'heatmap',
+      label: t('query.heatmap', 'Heatmap'),
+      description: t('query.heatmap-description', 'The buckets of a histogram'),
+    },
+  ];
+}
 
-const MODES: Array<{ value: EditorMode; label: string }> = [
-  { value: 'builder', label: 'Builder' },
-  { value: 'code', label: 'Code' },
-];
+function types(): Array<Choice<QueryType>> {
+  return [
+    {
+      value: 'range',
+      label: t('query.range', 'Range'),
+      description: t('query.range-description', 'Evaluate along the whole time range'),
+    },
+    {
+      value: 'instant',
+      label: t('query.instant', 'Instant'),
+      description: t('query.instant-description', 'Evaluate once, at the end of the time range'),
+    },
+    {
+      value: 'both',
+      label: t('query.both', 'Both'),
+      description: t('query.both-description', 'Evaluate along the time range, and once at its end'),
+    },
+  ];
+}
+
+function modes(): Array<{ value: EditorMode; label: string }> {
+  return [
+    { value: 'builder', label: t('query.builder', 'Builder') },
+    { value: 'code', label: t('query.code', 'Code') },
+  ];
+}
 
 export default function QueryEditor({
   app = CoreApp.Unknown,
@@ -94,7 +131,9 @@ export default function QueryEditor({
   };
 
   // An alert rule reads one value per series under one name: both at once would be neither.
-  const types = TYPES.filter(({ value }) => value !== 'both' || type === 'both' || app !== CoreApp.UnifiedAlerting);
+  const typesOffered = types().filter(
+    ({ value }) => value !== 'both' || type === 'both' || app !== CoreApp.UnifiedAlerting
+  );
   const lookupRange = range && { start: range.from.unix(), end: range.to.unix() };
   const scrapeSeconds = secondsOf(datasource.interval ?? '') ?? 15;
   const problem = data?.errors?.find(({ refId }) => refId === query.refId) ?? undefined;
@@ -104,7 +143,7 @@ export default function QueryEditor({
       <Stack direction="row" gap={1} wrap="wrap" alignItems="center" justifyContent="flex-end">
         <InlineSwitch
           id={`${ids}-explain`}
-          label="Explain"
+          label={t('query.explain', 'Explain')}
           showLabel
           transparent
           value={explained}
@@ -116,23 +155,27 @@ export default function QueryEditor({
             size="sm"
             variant="secondary"
             icon="play"
-            tooltip="Shift-Enter in the query does the same"
+            tooltip={t('query.run-tooltip', 'Shift-Enter in the query does the same')}
             onClick={onRunQuery}
           >
-            Run query
+            {t('query.run', 'Run query')}
           </Button>
         )}
         <RadioButtonGroup
-          aria-label="Editor"
+          aria-label={t('query.editor', 'Editor')}
           size="sm"
-          options={MODES}
+          options={modes()}
           value={wanted}
           onChange={(editorMode) => onChange({ ...query, editorMode })}
         />
       </Stack>
       {wanted === 'builder' && !shown && !parsed.ok && (
-        <Alert severity="warning" title="The builder cannot show this query" className={styles.warning}>
-          {capital(parsed.reason)}. The text stays as it is.
+        <Alert
+          severity="warning"
+          title={t('query.not-shown', 'The builder cannot show this query')}
+          className={styles.warning}
+        >
+          {t('query.not-shown-reason', '{{reason}}. The text stays as it is.', { reason: capital(parsed.reason) })}
         </Alert>
       )}
       {mode === 'builder' && shown ? (
@@ -140,7 +183,7 @@ export default function QueryEditor({
           <Builder caller={datasource} query={shown} range={lookupRange} onChange={changeBuilt} />
           {expr && (
             <div>
-              <Label>Query as it is sent</Label>
+              <Label>{t('query.as-sent', 'Query as it is sent')}</Label>
               <pre className={styles.raw} data-testid="headwater-raw-query">
                 {expr}
               </pre>
@@ -150,7 +193,7 @@ export default function QueryEditor({
       ) : (
         <div>
           <Stack direction="row" justifyContent="space-between" alignItems="flex-end">
-            <Label htmlFor={`${ids}-expr`}>PromQL</Label>
+            <Label htmlFor={`${ids}-expr`}>{t('query.promql', 'PromQL')}</Label>
             <Button
               size="sm"
               fill="text"
@@ -160,18 +203,18 @@ export default function QueryEditor({
               className={styles.browse}
               onClick={() => setBrowsing(!browsing)}
             >
-              Metrics browser
+              {t('browser.title', 'Metrics browser')}
             </Button>
             <Button
               size="sm"
               fill="text"
               variant="secondary"
               icon="brackets-curly"
-              tooltip="Set the query over several lines where it is long"
+              tooltip={t('query.format-text-tooltip', 'Set the query over several lines where it is long')}
               disabled={expr.trim() === ''}
               onClick={() => changeText(layOutQuery(expr))}
             >
-              Format
+              {t('query.format-text', 'Format')}
             </Button>
           </Stack>
           <Suspense
@@ -190,7 +233,7 @@ export default function QueryEditor({
             />
           </Suspense>
           {browsing && (
-            <Suspense fallback={<LoadingPlaceholder text="Loading the metrics browser…" />}>
+            <Suspense fallback={<LoadingPlaceholder text={t('browser.loading', 'Loading the metrics browser…')} />}>
               <MetricsBrowser
                 caller={datasource}
                 range={lookupRange}
@@ -232,8 +275,11 @@ export default function QueryEditor({
           onCommit={(legendFormat) => changeAndRun({ legendFormat })}
         />
         <InlineField
-          label="Min step"
-          tooltip="The smallest distance between two points, as a duration such as 15s, or $__rate_interval. Empty: as the panel's width asks."
+          label={t('query.min-step', 'Min step')}
+          tooltip={t(
+            'query.min-step-tooltip',
+            'The smallest distance between two points, as a duration such as 15s, or $__rate_interval. Empty: as the panel’s width asks.'
+          )}
           htmlFor={`${ids}-interval`}
           invalid={intervalProblem !== undefined}
           error={intervalProblem}
@@ -241,23 +287,23 @@ export default function QueryEditor({
           <DraftInput
             id={`${ids}-interval`}
             width={12}
-            placeholder="auto"
+            placeholder={t('query.auto', 'auto')}
             value={interval}
             onCommit={(text) => changeAndRun({ interval: text.trim() || undefined })}
           />
         </InlineField>
-        <InlineField label="Type">
+        <InlineField label={t('query.type', 'Type')}>
           <RadioButtonGroup
-            aria-label="Type"
-            options={types}
+            aria-label={t('query.type', 'Type')}
+            options={typesOffered}
             value={type}
             onChange={(chosen) => changeAndRun(queryTypeFlags(chosen))}
           />
         </InlineField>
-        <InlineField label="Format">
+        <InlineField label={t('query.format', 'Format')}>
           <RadioButtonGroup
-            aria-label="Format"
-            options={FORMATS}
+            aria-label={t('query.format', 'Format')}
+            options={formats()}
             value={resultFormat(query.format)}
             onChange={(format) => changeAndRun({ format })}
           />
@@ -265,7 +311,7 @@ export default function QueryEditor({
         {type !== 'instant' && app !== CoreApp.UnifiedAlerting && (
           <InlineSwitch
             id={`${ids}-exemplars`}
-            label="Exemplars"
+            label={t('query.exemplars', 'Exemplars')}
             showLabel
             value={query.exemplar ?? false}
             onChange={(event) => changeAndRun({ exemplar: event.currentTarget.checked })}
@@ -282,7 +328,13 @@ function useParsed(expr: string) {
 }
 
 function NotExplained({ expr }: { expr: string }) {
-  return <div>{expr ? 'Only what the builder can show is explained.' : 'There is nothing to explain yet.'}</div>;
+  return (
+    <div>
+      {expr
+        ? t('explain.only-builder', 'Only what the builder can show is explained.')
+        : t('explain.nothing', 'There is nothing to explain yet.')}
+    </div>
+  );
 }
 
 /** The query without the parts that are not filled in yet. */
@@ -325,7 +377,11 @@ function capital(text: string): string {
 
 /** The format to show as chosen: saved queries may hold a number, or a format nobody knows. */
 function resultFormat(saved: unknown): ResultFormat {
-  return FORMATS.find(({ value }) => value === saved)?.value ?? 'time_series';
+  return isFormat(saved) ? saved : 'time_series';
+}
+
+function isFormat(saved: unknown): saved is ResultFormat {
+  return saved === 'time_series' || saved === 'table' || saved === 'heatmap';
 }
 
 const getStyles = (theme: GrafanaTheme2) => ({

@@ -1,5 +1,6 @@
 /** Checks what stands behind `offset` and `@` (Prometheus, "Offset modifier" and "@ modifier"). */
 import { durationProblem } from '../duration';
+import { t } from '../translate';
 
 /** What is wrong with an offset, in words; empty is none, and a minus sign looks ahead. */
 export function offsetProblem(text: string): string | undefined {
@@ -13,5 +14,5 @@ export function atProblem(text: string): string | undefined {
   if (right || /^[-+]?\d+(\.\d+)?(e\+?\d+)?$/i.test(at)) {
     return undefined;
   }
-  return 'Write start(), end(), or seconds since 1970.';
+  return t('builder.at-problem', 'Write start(), end(), or seconds since 1970.');
 }
