@@ -35,7 +35,7 @@ test('Explore’s browser leads from a metric over its labels and values to a qu
 
 for (const theme of THEMES) {
   test.describe(`in the ${theme} theme`, () => {
-    test.use({ userPreferences: { theme } });
+    test.use({ theme });
 
     test('a panel’s browser starts from its query', async ({ remoteDataSource, panelEditPage, page }) => {
       await panelEditPage.datasource.set(remoteDataSource.name);

@@ -31,13 +31,29 @@ export interface NamedDataSource {
 interface Fixtures {
   /** How often the data source takes its server to scrape; `test.use({ scrapeInterval: '5s' })`. */
   scrapeInterval: string;
+  /** In which of its themes Grafana shows its pages to the user; `test.use({ theme: 'dark' })`. */
+  theme: Theme | undefined;
   /** Asks the Prometheus, in remote mode, and is gone when the test has ended. */
   remoteDataSource: NamedDataSource;
+  chosenTheme: void;
 }
 
 /** Grafana's test with that data source. */
 export const test = base.extend<Fixtures>({
   scrapeInterval: ['15s', { option: true }],
+  theme: [undefined, { option: true }],
+  chosenTheme: [
+    async ({ request, theme }, use) => {
+      if (theme) {
+        await request.patch('/api/user/preferences', { data: { theme } });
+      }
+      await use();
+      if (theme) {
+        await request.patch('/api/user/preferences', { data: { theme: '' } });
+      }
+    },
+    { auto: true },
+  ],
   // A page lists the data sources that were there when it was loaded, so this comes before any page.
   remoteDataSource: [
     async ({ createDataSource, request, scrapeInterval }, use) => {

@@ -141,14 +141,15 @@ export default function QueryEditor({
   return (
     <Stack direction="column" gap={1} data-testid="headwater-query-editor">
       <Stack direction="row" gap={1} wrap="wrap" alignItems="center" justifyContent="flex-end">
-        <InlineSwitch
-          id={`${ids}-explain`}
-          label={t('query.explain', 'Explain')}
-          showLabel
-          transparent
-          value={explained}
-          onChange={(event) => setExplained(event.currentTarget.checked)}
-        />
+        {/* A switch with a label of its own would name it twice, once where no name may stand. */}
+        <InlineField label={t('query.explain', 'Explain')} htmlFor={`${ids}-explain`} transparent>
+          <InlineSwitch
+            id={`${ids}-explain`}
+            transparent
+            value={explained}
+            onChange={(event) => setExplained(event.currentTarget.checked)}
+          />
+        </InlineField>
         {app !== CoreApp.Explore && (
           // Explore has a button of its own for all its queries.
           <Button
@@ -309,13 +310,13 @@ export default function QueryEditor({
           />
         </InlineField>
         {type !== 'instant' && app !== CoreApp.UnifiedAlerting && (
-          <InlineSwitch
-            id={`${ids}-exemplars`}
-            label={t('query.exemplars', 'Exemplars')}
-            showLabel
-            value={query.exemplar ?? false}
-            onChange={(event) => changeAndRun({ exemplar: event.currentTarget.checked })}
-          />
+          <InlineField label={t('query.exemplars', 'Exemplars')} htmlFor={`${ids}-exemplars`}>
+            <InlineSwitch
+              id={`${ids}-exemplars`}
+              value={query.exemplar ?? false}
+              onChange={(event) => changeAndRun({ exemplar: event.currentTarget.checked })}
+            />
+          </InlineField>
         )}
       </Stack>
     </Stack>

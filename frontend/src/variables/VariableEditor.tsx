@@ -73,7 +73,7 @@ export default function VariableEditor({ datasource, query: saved, onChange, ran
   };
 
   return (
-    <>
+    <div data-testid="headwater-variable-editor">
       <Field
         label={t('variable.kind', 'Query type')}
         description={t('variable.kind-description', 'What the choices of this variable are.')}
@@ -189,7 +189,7 @@ export default function VariableEditor({ datasource, query: saved, onChange, ran
           />
         </Field>
       )}
-    </>
+    </div>
   );
 }
 
