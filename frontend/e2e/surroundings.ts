@@ -44,12 +44,15 @@ export const test = base.extend<Fixtures>({
   theme: [undefined, { option: true }],
   chosenTheme: [
     async ({ request, theme }, use) => {
+      const preferences = '/api/user/preferences';
+      const before = await (await request.get(preferences)).json();
       if (theme) {
-        await request.patch('/api/user/preferences', { data: { theme } });
+        await request.patch(preferences, { data: { theme } });
       }
       await use();
       if (theme) {
-        await request.patch('/api/user/preferences', { data: { theme: '' } });
+        // Without a choice, Grafana is dark.
+        await request.patch(preferences, { data: { theme: before.theme || 'dark' } });
       }
     },
     { auto: true },
