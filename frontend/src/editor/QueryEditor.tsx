@@ -236,6 +236,8 @@ export default function QueryEditor({
           {browsing && (
             <Suspense fallback={<LoadingPlaceholder text={t('browser.loading', 'Loading the metrics browser…')} />}>
               <MetricsBrowser
+                // Another data source of the same kind has other names.
+                key={datasource.uid}
                 caller={datasource}
                 range={lookupRange}
                 initial={shown?.source.kind === 'series' ? selectionOf(shown.source) : { metric: '', labels: [] }}
