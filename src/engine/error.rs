@@ -50,7 +50,9 @@ pub enum Error {
     #[error("the query was cancelled")]
     Cancelled,
     /// The answer did not arrive in time.
-    #[error("no answer from {url} within {} s (setting queryTimeout, or the caller's deadline)", .after.as_secs_f64())]
+    #[error(
+        "no answer from {url} within {after:.1?} (setting queryTimeout, or the caller's deadline)"
+    )]
     TimedOut {
         /// The server's base URL, without credentials.
         url: String,
