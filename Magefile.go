@@ -27,6 +27,7 @@ import (
 
 	"github.com/magefile/mage/mg"
 	"github.com/magefile/mage/sh"
+	"github.com/magefile/mage/target"
 )
 
 const (
@@ -98,6 +99,14 @@ func Page() error {
 		return nil
 	}
 	mg.Deps(frontendPackages)
+	// A bundle that is written anew, with whatever in it, has cargo compile the rooms above it.
+	stale, err := target.Glob(filepath.Join(frontend, "page", "dist", "page.js"),
+		filepath.Join(frontend, "page", "*.*"),
+		filepath.Join(frontend, "src", "img", "logo.svg"),
+		filepath.Join(frontend, "package-lock.json"))
+	if err != nil || !stale {
+		return err
+	}
 	return npm("run", "build:page")
 }
 
@@ -304,9 +313,25 @@ func targetDirectory() string {
 // Bench prints the project's figures.
 type Bench mg.Namespace
 
-// All runs the benchmarks of the rooms, of the whole process, and beside other servers.
+// All runs the benchmarks of the rooms, of the whole process, and beside other servers; where
+// GRAFANA_URL names a Grafana, that of the metric field too.
 func (Bench) All() {
 	mg.SerialDeps(Bench.Rooms, Bench.Host, Bench.Peers)
+	if os.Getenv("GRAFANA_URL") == "" {
+		fmt.Println("SKIPPED: the metric field is measured in a browser (bench:field), and GRAFANA_URL names no Grafana for it")
+		return
+	}
+	mg.SerialDeps(Bench.Field)
+}
+
+// Field measures the metric field with 200,000 names in a browser: in the Grafana at GRAFANA_URL,
+// which has the plugin and runs on this machine.
+func (Bench) Field() error {
+	if os.Getenv("GRAFANA_URL") == "" {
+		return errors.New("GRAFANA_URL names no Grafana: start one that has the plugin, on this machine, and name its address")
+	}
+	mg.Deps(frontendPackages)
+	return npm("run", "figures:metric-field")
 }
 
 // Rooms runs the benchmarks of each room by itself.

@@ -1,25 +1,7 @@
-import { expect, test } from '@grafana/plugin-e2e';
+import { expect, screenshotPath, test } from './surroundings';
 
-import { PLUGIN_ID, PROMETHEUS_URL, screenshotPath } from './surroundings';
-
-let dataSource: { uid: string; name: string };
-
-// A page lists the data sources that were there when it was loaded, so this comes before the page.
-test.beforeEach(async ({ createDataSource }) => {
-  dataSource = await createDataSource({
-    type: PLUGIN_ID,
-    url: PROMETHEUS_URL,
-    access: 'proxy',
-    jsonData: { engine: 'remote', timeInterval: '15s' },
-  });
-});
-
-test.afterEach(async ({ request }) => {
-  await request.delete(`/api/datasources/uid/${dataSource.uid}`);
-});
-
-test('a counter is found by a few letters and shown as its rate', async ({ page, panelEditPage }) => {
-  await panelEditPage.datasource.set(dataSource.name);
+test('a counter is found by a few letters and shown as its rate', async ({ remoteDataSource, page, panelEditPage }) => {
+  await panelEditPage.datasource.set(remoteDataSource.name);
   await page.getByLabel('Metric', { exact: true }).fill('http requests');
   const option = page.getByRole('option', { name: /prometheus_http_requests_total.*counter/ });
   await expect(option).toBeVisible();
@@ -44,8 +26,12 @@ test('a counter is found by a few letters and shown as its rate', async ({ page,
   await page.screenshot({ path: screenshotPath('code') });
 });
 
-test('the code editor completes, and marks a mistake at its place', async ({ page, panelEditPage }) => {
-  await panelEditPage.datasource.set(dataSource.name);
+test('the code editor completes, and marks a mistake at its place', async ({
+  remoteDataSource,
+  page,
+  panelEditPage,
+}) => {
+  await panelEditPage.datasource.set(remoteDataSource.name);
   await page.getByRole('radio', { name: 'Code' }).click();
   await page.getByLabel('PromQL').click();
   await page.keyboard.type('prometheus_build_i');

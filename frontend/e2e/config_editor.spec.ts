@@ -43,17 +43,6 @@ test('an address without a scheme is corrected before it is saved', async ({ cre
   await expect(page.getByText('For example: http://localhost:8080/metrics')).toBeVisible();
 });
 
-test('the config editor has no accessibility violations', async ({
-  createDataSourceConfigPage,
-  page,
-  scanForA11yViolations,
-}) => {
-  await createDataSourceConfigPage({ type: PLUGIN_ID });
-  await expect(page.getByLabel(/Metrics page URL/)).toBeVisible();
-  const found = await scanForA11yViolations({ include: '[data-testid="headwater-config-editor"]' });
-  expect(found).toHaveNoA11yViolations();
-});
-
 test('an app’s address is all it takes to scrape it, and the next steps are there', async ({
   createDataSourceConfigPage,
   page,

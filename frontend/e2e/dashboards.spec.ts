@@ -1,29 +1,14 @@
 /** Variables, annotations and ad-hoc filters of a dashboard, an alert rule that fires, and the help in Explore. */
-import { expect, test } from '@grafana/plugin-e2e';
+import { expect, type NamedDataSource, PLUGIN_ID, screenshotPath, test } from './surroundings';
 
-import { PLUGIN_ID, PROMETHEUS_URL, screenshotPath } from './surroundings';
+test.use({ scrapeInterval: '5s' });
 
-let dataSource: { uid: string; name: string };
-
-test.beforeEach(async ({ createDataSource }) => {
-  dataSource = await createDataSource({
-    type: PLUGIN_ID,
-    url: PROMETHEUS_URL,
-    access: 'proxy',
-    jsonData: { engine: 'remote', timeInterval: '5s' },
-  });
-});
-
-test.afterEach(async ({ request }) => {
-  await request.delete(`/api/datasources/uid/${dataSource.uid}`);
-});
-
-function reference() {
-  return { type: PLUGIN_ID, uid: dataSource.uid };
+function reference({ uid }: NamedDataSource) {
+  return { type: PLUGIN_ID, uid };
 }
 
 /** A dashboard with one table panel, by Grafana's API. */
-function dashboard(parts: Record<string, unknown>, expr: string) {
+function dashboard(dataSource: NamedDataSource, parts: Record<string, unknown>, expr: string) {
   return {
     title: `Headwater ${Date.now()}`,
     schemaVersion: 41,
@@ -34,20 +19,24 @@ function dashboard(parts: Record<string, unknown>, expr: string) {
         type: 'timeseries',
         title: 'Panel',
         gridPos: { x: 0, y: 0, w: 24, h: 10 },
-        datasource: reference(),
-        targets: [{ refId: 'A', datasource: reference(), expr, range: true, legendFormat: '{{job}}' }],
+        datasource: reference(dataSource),
+        targets: [{ refId: 'A', datasource: reference(dataSource), expr, range: true, legendFormat: '{{job}}' }],
       },
     ],
     ...parts,
   };
 }
 
-test('variables are chained, hold several values, and reach the query escaped', async ({ page, request }) => {
+test('variables are chained, hold several values, and reach the query escaped', async ({
+  remoteDataSource,
+  page,
+  request,
+}) => {
   const list = [
     {
       name: 'job',
       type: 'query',
-      datasource: reference(),
+      datasource: reference(remoteDataSource),
       query: 'label_values(up, job)',
       refresh: 1,
       multi: true,
@@ -57,24 +46,30 @@ test('variables are chained, hold several values, and reach the query escaped', 
     {
       name: 'instance',
       type: 'query',
-      datasource: reference(),
+      datasource: reference(remoteDataSource),
       query: { refId: 'variable', qryType: 1, query: 'label_values(up{job=~"$job"}, instance)' },
       refresh: 1,
       regex: '/(127.*)/',
     },
-    { name: 'metric', type: 'query', datasource: reference(), query: 'metrics(prometheus_build.*)', refresh: 1 },
+    {
+      name: 'metric',
+      type: 'query',
+      datasource: reference(remoteDataSource),
+      query: 'metrics(prometheus_build.*)',
+      refresh: 1,
+    },
     {
       name: 'top',
       type: 'query',
-      datasource: reference(),
+      datasource: reference(remoteDataSource),
       query: 'query_result(topk(1, max_over_time(up[$__range])))',
       refresh: 2,
     },
-    { name: 'series', type: 'query', datasource: reference(), query: 'up{job="node"}', refresh: 1 },
-    { name: 'label', type: 'query', datasource: reference(), query: 'label_names()', refresh: 1 },
+    { name: 'series', type: 'query', datasource: reference(remoteDataSource), query: 'up{job="node"}', refresh: 1 },
+    { name: 'label', type: 'query', datasource: reference(remoteDataSource), query: 'label_names()', refresh: 1 },
   ];
   const made = await request.post('/api/dashboards/db', {
-    data: { dashboard: dashboard({ templating: { list } }, 'up{job=~"$job"}') },
+    data: { dashboard: dashboard(remoteDataSource, { templating: { list } }, 'up{job=~"$job"}') },
   });
   const { url, uid } = await made.json();
   const asked = page.waitForRequest((sent) => sent.url().includes('/api/ds/query'));
@@ -89,8 +84,8 @@ test('variables are chained, hold several values, and reach the query escaped', 
   await request.delete(`/api/dashboards/uid/${uid}`);
 });
 
-test('the variable’s editor shows its parts and a preview', async ({ variableEditPage, page }) => {
-  await variableEditPage.datasource.set(dataSource.name);
+test('the variable’s editor shows its parts and a preview', async ({ remoteDataSource, variableEditPage, page }) => {
+  await variableEditPage.datasource.set(remoteDataSource.name);
   await page.getByRole('combobox', { name: /^Label/ }).fill('job');
   await page.getByRole('option', { name: 'job', exact: true }).click();
   await variableEditPage.runQuery();
@@ -98,14 +93,14 @@ test('the variable’s editor shows its parts and a preview', async ({ variableE
   await page.screenshot({ path: screenshotPath('variable-editor'), fullPage: true });
 });
 
-test('annotations have their titles and tags from labels', async ({ page, request }) => {
+test('annotations have their titles and tags from labels', async ({ remoteDataSource, page, request }) => {
   const annotations = {
     list: [
       {
         name: 'Up',
         enable: true,
         iconColor: 'green',
-        datasource: reference(),
+        datasource: reference(remoteDataSource),
         expr: 'up{job="node"} == 1',
         step: '60s',
         titleFormat: '{{job}}',
@@ -114,7 +109,9 @@ test('annotations have their titles and tags from labels', async ({ page, reques
       },
     ],
   };
-  const made = await request.post('/api/dashboards/db', { data: { dashboard: dashboard({ annotations }, 'up') } });
+  const made = await request.post('/api/dashboards/db', {
+    data: { dashboard: dashboard(remoteDataSource, { annotations }, 'up') },
+  });
   const { url, uid } = await made.json();
   const asked = page.waitForRequest(
     (sent) => sent.url().includes('/api/ds/query') && (sent.postData() ?? '').includes('== 1')
@@ -129,17 +126,17 @@ test('annotations have their titles and tags from labels', async ({ page, reques
   await request.delete(`/api/dashboards/uid/${uid}`);
 });
 
-test('an ad-hoc filter restricts what a panel shows', async ({ page, request }) => {
+test('an ad-hoc filter restricts what a panel shows', async ({ remoteDataSource, page, request }) => {
   const list = [
     {
       name: 'filters',
       type: 'adhoc',
-      datasource: reference(),
+      datasource: reference(remoteDataSource),
       filters: [{ key: 'job', operator: '=', value: 'node' }],
     },
   ];
   const made = await request.post('/api/dashboards/db', {
-    data: { dashboard: dashboard({ templating: { list } }, 'up') },
+    data: { dashboard: dashboard(remoteDataSource, { templating: { list } }, 'up') },
   });
   const { url, uid } = await made.json();
   const asked = page.waitForResponse((answer) => answer.url().includes('/api/ds/query'));
@@ -155,7 +152,7 @@ test('an ad-hoc filter restricts what a panel shows', async ({ page, request }) 
   await request.delete(`/api/dashboards/uid/${uid}`);
 });
 
-test('an alert rule on the data source fires', async ({ request }) => {
+test('an alert rule on the data source fires', async ({ remoteDataSource, request }) => {
   test.setTimeout(180_000);
   const folder = await (
     await request.post('/api/folders', { data: { title: `Headwater alerts ${Date.now()}` } })
@@ -173,7 +170,7 @@ test('an alert rule on the data source fires', async ({ request }) => {
       data: [
         {
           refId: 'A',
-          datasourceUid: dataSource.uid,
+          datasourceUid: remoteDataSource.uid,
           relativeTimeRange: { from: 600, to: 0 },
           model: { refId: 'A', expr: 'up{job="node"}', instant: true, range: false },
         },
@@ -209,8 +206,12 @@ test('an alert rule on the data source fires', async ({ request }) => {
   await request.delete(`/api/folders/${folder.uid}?forceDeleteRules=true`);
 });
 
-test('the help in Explore has queries of this app, and a click takes one over', async ({ explorePage, page }) => {
-  await explorePage.datasource.set(dataSource.name);
+test('the help in Explore has queries of this app, and a click takes one over', async ({
+  remoteDataSource,
+  explorePage,
+  page,
+}) => {
+  await explorePage.datasource.set(remoteDataSource.name);
   // Where another data source was before, Explore has run the empty query, and keeps the help behind its button.
   await page.getByRole('button', { name: 'Show data source help' }).click();
   const example = page.getByRole('button', { name: /^sum\(rate\(/ }).first();

@@ -1,25 +1,11 @@
-import { expect, test } from '@grafana/plugin-e2e';
+import { expect, screenshotPath, test } from './surroundings';
 
-import { PLUGIN_ID, PROMETHEUS_URL, screenshotPath } from './surroundings';
-
-let dataSource: { uid: string; name: string };
-
-// A page lists the data sources that were there when it was loaded, so this comes before the page.
-test.beforeEach(async ({ createDataSource }) => {
-  dataSource = await createDataSource({
-    type: PLUGIN_ID,
-    url: PROMETHEUS_URL,
-    access: 'proxy',
-    jsonData: { engine: 'remote', timeInterval: '15s' },
-  });
-});
-
-test.afterEach(async ({ request }) => {
-  await request.delete(`/api/datasources/uid/${dataSource.uid}`);
-});
-
-test('Explore asks for both types at first, and shows a graph and a table', async ({ explorePage, page }) => {
-  await explorePage.datasource.set(dataSource.name);
+test('Explore asks for both types at first, and shows a graph and a table', async ({
+  remoteDataSource,
+  explorePage,
+  page,
+}) => {
+  await explorePage.datasource.set(remoteDataSource.name);
   await expect(page.getByRole('radio', { name: 'Both' })).toBeChecked();
   const answered = explorePage.waitForQueryDataResponse();
   await page.getByRole('radio', { name: 'Code' }).click();

@@ -1,25 +1,11 @@
-import { expect, test } from '@grafana/plugin-e2e';
+import { expect, screenshotPath, test } from './surroundings';
 
-import { PLUGIN_ID, PROMETHEUS_URL, screenshotPath } from './surroundings';
-
-let dataSource: { uid: string; name: string };
-
-// A page lists the data sources that were there when it was loaded, so this comes before the page.
-test.beforeEach(async ({ createDataSource }) => {
-  dataSource = await createDataSource({
-    type: PLUGIN_ID,
-    url: PROMETHEUS_URL,
-    access: 'proxy',
-    jsonData: { engine: 'remote', timeInterval: '15s' },
-  });
-});
-
-test.afterEach(async ({ request }) => {
-  await request.delete(`/api/datasources/uid/${dataSource.uid}`);
-});
-
-test('a typed query runs by Shift-Enter and the panel shows its series', async ({ page, panelEditPage }) => {
-  await panelEditPage.datasource.set(dataSource.name);
+test('a typed query runs by Shift-Enter and the panel shows its series', async ({
+  remoteDataSource,
+  page,
+  panelEditPage,
+}) => {
+  await panelEditPage.datasource.set(remoteDataSource.name);
   await panelEditPage.toggleTableView();
   const answered = panelEditPage.waitForQueryDataResponse();
   await page.getByRole('radio', { name: 'Code' }).click();
@@ -30,8 +16,8 @@ test('a typed query runs by Shift-Enter and the panel shows its series', async (
   await expect(panelEditPage.panel.data).toContainText(['1']);
 });
 
-test('a legend template names the series', async ({ page, panelEditPage, selectors }) => {
-  await panelEditPage.datasource.set(dataSource.name);
+test('a legend template names the series', async ({ remoteDataSource, page, panelEditPage, selectors }) => {
+  await panelEditPage.datasource.set(remoteDataSource.name);
   await page.getByRole('radio', { name: 'Code' }).click();
   await page.getByLabel('PromQL').fill('up{job="prometheus"}');
   await page.getByLabel('PromQL').press('Shift+Enter');
@@ -46,8 +32,8 @@ test('a legend template names the series', async ({ page, panelEditPage, selecto
   await page.screenshot({ path: screenshotPath('panel-legend') });
 });
 
-test('a mistake in a query is reported in the panel', async ({ page, panelEditPage }) => {
-  await panelEditPage.datasource.set(dataSource.name);
+test('a mistake in a query is reported in the panel', async ({ remoteDataSource, page, panelEditPage }) => {
+  await panelEditPage.datasource.set(remoteDataSource.name);
   const answered = panelEditPage.waitForQueryDataResponse((response) => response.status() >= 400);
   await page.getByRole('radio', { name: 'Code' }).click();
   await page.getByLabel('PromQL').fill('sum(');

@@ -1,4 +1,8 @@
-/** Where the specs find what they test against. */
+/** Where the specs find what they test against, and the data source that most of them ask. */
+import { test as base } from '@grafana/plugin-e2e';
+
+export { expect } from '@grafana/plugin-e2e';
+
 export const PLUGIN_ID = 'headwater-metrics-datasource';
 
 /** A Prometheus that scrapes itself, as Grafana's server reaches it. */
@@ -14,3 +18,57 @@ export const NOBODY_URL = 'http://127.0.0.1:9';
 export function screenshotPath(name: string): string {
   return `artifacts/screenshots/${name}.png`;
 }
+
+export type Theme = 'light' | 'dark';
+export const THEMES: readonly Theme[] = ['light', 'dark'];
+
+/** A data source by which a panel, or Grafana's API, names it. */
+export interface NamedDataSource {
+  uid: string;
+  name: string;
+}
+
+interface Fixtures {
+  /** How often the data source takes its server to scrape; `test.use({ scrapeInterval: '5s' })`. */
+  scrapeInterval: string;
+  /** In which of its themes Grafana shows its pages to the user; `test.use({ theme: 'dark' })`. */
+  theme: Theme | undefined;
+  /** Asks the Prometheus, in remote mode, and is gone when the test has ended. */
+  remoteDataSource: NamedDataSource;
+  chosenTheme: void;
+}
+
+/** Grafana's test with that data source. */
+export const test = base.extend<Fixtures>({
+  scrapeInterval: ['15s', { option: true }],
+  theme: [undefined, { option: true }],
+  chosenTheme: [
+    async ({ request, theme }, use) => {
+      const preferences = '/api/user/preferences';
+      const before = await (await request.get(preferences)).json();
+      if (theme) {
+        await request.patch(preferences, { data: { theme } });
+      }
+      await use();
+      if (theme) {
+        // Without a choice, Grafana is dark.
+        await request.patch(preferences, { data: { theme: before.theme || 'dark' } });
+      }
+    },
+    { auto: true },
+  ],
+  // A page lists the data sources that were there when it was loaded, so this comes before any page.
+  remoteDataSource: [
+    async ({ createDataSource, request, scrapeInterval }, use) => {
+      const made = await createDataSource({
+        type: PLUGIN_ID,
+        url: PROMETHEUS_URL,
+        access: 'proxy',
+        jsonData: { engine: 'remote', timeInterval: scrapeInterval },
+      });
+      await use(made);
+      await request.delete(`/api/datasources/uid/${made.uid}`);
+    },
+    { auto: true },
+  ],
+});

@@ -30,7 +30,7 @@ const names = Array.from({ length: NAMES }, (_, at) => {
   const thing = THINGS[Math.floor(at / 10) % THINGS.length];
   const end = ENDS[Math.floor(at / 80) % ENDS.length];
   return `${area}_${thing}_service${Math.floor(at / 400)}_${end}`;
-});
+}).sort(); // As servers send them.
 
 /** What is asked of a Prometheus here: its names, and for everything else an empty answer. */
 const prometheus = createServer((request, response) => {

@@ -45,16 +45,6 @@ import {
 import { HeadwaterVariables } from './variables/HeadwaterVariables';
 import { isPattern, type SavedVariable, textOf } from './variables/query_text';
 
-/** What Prometheus's API tells of a metric. */
-interface MetricMetadata {
-  type: string;
-  help?: string;
-  unit?: string;
-}
-
-/** How many metrics are looked at for examples. */
-const DESCRIBED = 500;
-
 export class HeadwaterDataSource extends DataSourceWithBackend<PanelQuery, DataSourceOptions> {
   /** Which engine answers. */
   readonly engine: EngineKind;
@@ -131,6 +121,7 @@ export class HeadwaterDataSource extends DataSourceWithBackend<PanelQuery, DataS
       ...query,
       expr: promql(query.expr),
       queryText: promql(query.queryText),
+      ...(query.metricName ? { metricName: plain(query.metricName), labels: valuesOf(query.labels, plain) } : {}),
       interval: plain(query.interval),
       legendFormat: plain(query.legendFormat),
       ...(adhocFilters.length > 0 ? { adhocFilters } : {}),
@@ -195,15 +186,6 @@ export class HeadwaterDataSource extends DataSourceWithBackend<PanelQuery, DataS
     return labelNames(this, query.trim(), between);
   }
 
-  /** The metrics that there are and what is known of them; of very many only some. */
-  async describedMetrics(): Promise<{ metadata: Record<string, MetricMetadata[]>; names: string[] }> {
-    const [metadata, names] = await Promise.all([
-      this.getResource<{ data: Record<string, MetricMetadata[]> }>('api/v1/metadata', { limit: DESCRIBED }),
-      this.getResource<{ data: string[] }>('api/v1/label/__name__/values', { limit: 20 * DESCRIBED }),
-    ]);
-    return { metadata: metadata.data, names: names.data };
-  }
-
   getSupportedQueryModifications(): string[] {
     return ['ADD_FILTER', 'ADD_FILTER_OUT'];
   }
@@ -255,6 +237,11 @@ export class HeadwaterDataSource extends DataSourceWithBackend<PanelQuery, DataS
       __rate_interval: { value: `${(4 * ms) / 1000}s` },
     };
   }
+}
+
+/** Label values with their variables replaced; the backend puts them between quotes. */
+function valuesOf(labels: PanelQuery['labels'], replace: (text?: string) => string | undefined): PanelQuery['labels'] {
+  return labels && Object.fromEntries(Object.entries(labels).map(([label, value]) => [label, replace(value) ?? '']));
 }
 
 function filtered(query: PanelQuery, condition: Condition): PanelQuery {

@@ -1,4 +1,5 @@
 /** Checks durations as Prometheus writes them (`1h30m`, `15s`): `series/duration.rs`, in the browser. */
+import { t } from './translate';
 
 const DURATION = /^(\d+y)?(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?$/;
 
@@ -16,5 +17,8 @@ export function durationProblem(text: string): string | undefined {
   if (DURATION.test(duration)) {
     return undefined;
   }
-  return 'Write a duration such as 15s, 1m30s or 500ms (units from large to small: y w d h m s ms).';
+  return t(
+    'duration.problem',
+    'Write a duration such as 15s, 1m30s or 500ms (units from large to small: y w d h m s ms).'
+  );
 }

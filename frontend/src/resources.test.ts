@@ -1,4 +1,5 @@
 import {
+  describedMetrics,
   labelNames,
   labelValues,
   lookupProblem,
@@ -72,4 +73,16 @@ test('a failed look-up is told in the backend’s words', () => {
   expect(lookupProblem(failure(502, { message: 'refused' }))).toBe('refused');
   expect(lookupProblem(failure(500, undefined))).toBe('no');
   expect(lookupProblem(new Error('offline'))).toBe('offline');
+});
+
+test('examples are made of so many families and names, however many there are', async () => {
+  getResource.mockImplementation(async (path: string) => ({
+    status: 'success',
+    data: path === 'api/v1/metadata' ? { up: [{ type: 'gauge' }] } : ['up'],
+  }));
+  expect(await describedMetrics(caller)).toEqual({ metadata: { up: [{ type: 'gauge' }] }, names: ['up'] });
+  expect(getResource.mock.calls.map(([path, { limit }]) => [path, limit])).toEqual([
+    ['api/v1/metadata', 500],
+    ['api/v1/label/__name__/values', 10_000],
+  ]);
 });

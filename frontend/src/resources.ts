@@ -48,6 +48,13 @@ export interface LookupRange {
   end: number;
 }
 
+/** What Prometheus's API tells of a family of metrics. */
+export interface MetricMetadata {
+  type: string;
+  help?: string;
+  unit?: string;
+}
+
 interface Envelope<T> {
   status: string;
   data: T;
@@ -71,6 +78,42 @@ export async function metricFacts(caller: ResourceCaller, name: string): Promise
     }
     throw error;
   }
+}
+
+/** Families of which `describedMetrics` tells; a page of examples needs no more. */
+const DESCRIBED = 500;
+/** Names that it asks for: a family's samples have several, and labels are no part of them. */
+const NAMES_OF_DESCRIBED = 20 * DESCRIBED;
+
+/** The metrics that there are and what is known of them; of very many only some. */
+export async function describedMetrics(
+  caller: ResourceCaller
+): Promise<{ metadata: Record<string, MetricMetadata[]>; names: string[] }> {
+  const [metadata, names] = await Promise.all([
+    caller.getResource<Envelope<Record<string, MetricMetadata[]>>>('api/v1/metadata', { limit: DESCRIBED }, QUIET),
+    labelValues(caller, '__name__', undefined, undefined, NAMES_OF_DESCRIBED),
+  ]);
+  return { metadata: metadata.data, names };
+}
+
+/** A series of an instant answer: with one value, or with samples where a window was asked for. */
+export interface InstantSeries {
+  metric: Record<string, string>;
+  value?: [seconds: number, value: string];
+  values?: Array<[seconds: number, value: string]>;
+}
+
+/** A query evaluated once, now. */
+export async function instantQuery(caller: ResourceCaller, query: string): Promise<InstantSeries[]> {
+  const { data } = await caller.getResource<Envelope<{ result: InstantSeries[] }>>('api/v1/query', { query }, QUIET);
+  return data.result;
+}
+
+/** How many series a selector takes just now. */
+export async function seriesCount(caller: ResourceCaller, selector: string): Promise<number> {
+  const [counted] = await instantQuery(caller, `count(${selector})`);
+  // Nothing to count has no series, not the count 0.
+  return Number(counted?.value?.[1] ?? 0);
 }
 
 /** Whether a PromQL text is right, Grafana's variables allowed, and if not, where it is wrong. */

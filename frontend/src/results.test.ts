@@ -4,7 +4,9 @@ import {
   DataFrameType,
   type DataQueryResponse,
   DataTopic,
+  type Field,
   FieldType,
+  getFieldDisplayName,
   type Labels,
 } from '@grafana/data';
 
@@ -47,6 +49,23 @@ function first<T>(some: T[]): T {
 
 /** The columns of a frame, by name. */
 const columns = (frame: DataFrame) => Object.fromEntries(frame.fields.map(({ name, values }) => [name, values]));
+
+test('beside another query a metric stands once in an automatic name', () => {
+  const up = { __name__: 'up', job: 'wiki' };
+  const frames = () => {
+    const named = series('A', up, [[1, 1]]);
+    return [
+      { ...named, fields: named.fields.map((field) => (field.labels ? { ...field, name: 'up' } : field)) },
+      series('B', {}, [[1, 1]]),
+    ];
+  };
+  const shown = (legendFormat: string | undefined) => {
+    const data = laidOut(frames(), [{ refId: 'A', legendFormat }, { refId: 'B' }]);
+    return data.map((frame) => getFieldDisplayName(frame.fields[1] as Field, frame, data));
+  };
+  expect(shown('__auto')).toEqual(['{__name__="up", job="wiki"}', 'Value']);
+  expect(shown(undefined)).toEqual(['up {__name__="up", job="wiki"}', 'Value']);
+});
 
 test('a panel of time series gets the frames as they came, and errors stay', () => {
   const frame = series('A', { job: 'a' }, [[1, 2]]);

@@ -5,10 +5,12 @@ import {
   DataFrameType,
   type DataQueryRequest,
   type DataQueryResponse,
+  type Field,
+  getFieldDisplayName,
   type PreferredVisualisationType,
 } from '@grafana/data';
 
-import { INSTANT_REF_ID_SUFFIX } from './query';
+import { AUTO_LEGEND, INSTANT_REF_ID_SUFFIX } from './query';
 import { type LinkTarget, withTraceLinks } from './shaping/exemplars';
 import { heatmapRows } from './shaping/heatmap';
 import { tables } from './shaping/table';
@@ -22,6 +24,9 @@ export interface Layout {
   /** The name of another data source; `undefined` where there is none with this uid. */
   dataSourceName: (uid: string) => string | undefined;
 }
+
+/** The name of values that have none of their own. */
+const NAMELESS = 'Value';
 
 type Shape = 'exemplar' | 'table' | 'heatmap' | 'series';
 
@@ -37,11 +42,17 @@ export function layOut(response: DataQueryResponse, layout: Layout): DataQueryRe
     formats.set(refId, format);
     formats.set(refId + INSTANT_REF_ID_SUFFIX, format);
   }
+  const namedByGrafana = new Set(
+    layout.request.targets.filter(({ legendFormat }) => legendFormat === AUTO_LEGEND).map(({ refId }) => refId)
+  );
   const inExplore = layout.request.app === CoreApp.Explore;
   const by: Record<Shape, DataFrame[]> = { series: [], table: [], heatmap: [], exemplar: [] };
   for (const frame of response.data as DataFrame[]) {
     by[shapeOf(frame, formats.get(frame.refId ?? ''), inExplore)].push(frame);
   }
+  by.series = by.series.map((frame) =>
+    namedByGrafana.has(frame.refId ?? '') ? withoutMetricTwice(frame, response.data) : frame
+  );
   const links = (layout.exemplarLinks ?? []).map((link): LinkTarget => {
     const name = link.datasourceUid ? layout.dataSourceName(link.datasourceUid) : undefined;
     return { ...link, dataSourceName: name };
@@ -55,6 +66,26 @@ export function layOut(response: DataQueryResponse, layout: Layout): DataQueryRe
       ...by.exemplar.map((frame) => withTraceLinks(frame, links)),
     ],
   };
+}
+
+/**
+ * The backend calls a value after its metric, and beside other queries Grafana would write that name
+ * in front of the labels, which hold it too. Its Prometheus data source has such values named as if
+ * they were called nothing.
+ */
+function withoutMetricTwice(frame: DataFrame, all: DataFrame[]): DataFrame {
+  const twice = ({ name, labels }: Field) => labels?.__name__ !== undefined && labels.__name__ === name;
+  if (!frame.fields.some(twice)) {
+    return frame;
+  }
+  const fields = frame.fields.map((field) => {
+    if (!twice(field)) {
+      return field;
+    }
+    const name = getFieldDisplayName({ ...field, name: NAMELESS }, frame, all);
+    return { ...field, config: { ...field.config, displayNameFromDS: name } };
+  });
+  return { ...frame, fields };
 }
 
 function shapeOf(frame: DataFrame, format: ResultFormat | undefined, inExplore: boolean): Shape {

@@ -130,7 +130,6 @@ export interface DataSourceOptions extends DataSourceJsonData {
   bodySizeLimit?: number | string;
   retention?: string;
   retentionSize?: string | number;
-  maxSeries?: number | string;
   lookback?: string;
 
   // Remote.
@@ -152,6 +151,8 @@ export interface DataSourceOptions extends DataSourceJsonData {
   exemplarTraceIdDestinations?: ExemplarTraceIdDestination[];
 
   // Both.
+  /** Embedded: series that there may be at once. Remote: series of one answer. */
+  maxSeries?: number | string;
   maxSamples?: number | string;
   maxConcurrentQueries?: number | string;
 }

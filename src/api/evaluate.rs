@@ -2,7 +2,8 @@
 
 use crate::error::{Error, Result, success};
 use crate::json::{
-    AnswerJson, ListJson, StatisticsJson, push_labels, push_time, push_value, stream_json,
+    AnswerJson, ListJson, StatisticsJson, push_labels, push_time, push_value, stream_answer,
+    stream_json,
 };
 use crate::parameters::{MAX_TIME, MIN_TIME, Parameters};
 use crate::{Api, forwarded};
@@ -203,7 +204,7 @@ async fn answered(
     let statistics = (!parameters.first("stats").is_empty()).then(|| StatisticsJson {
         elapsed: begin.elapsed(),
     });
-    Ok(stream_json(AnswerJson::new(answer, statistics.as_ref())))
+    Ok(stream_answer(AnswerJson::new(answer, statistics.as_ref())))
 }
 
 fn cut<T>(list: &mut Vec<T>, limit: usize) -> bool {

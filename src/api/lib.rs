@@ -23,6 +23,8 @@ mod tree;
 mod write;
 
 pub use drafts::{StoredSettings, drafts};
+#[doc(hidden)]
+pub use own::metric_search::Names;
 pub use page::{Page, PageFile};
 pub use parts::{
     AllowedHosts, BuildInfo, Clock, Count, Host, ServerParts, Targets, TsdbStatistics, WriteLimits,

@@ -1,10 +1,12 @@
 //! Answers of this room's own, for people: JSON with a message.
 
 use axum::Json;
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{HeaderName, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use engine::Cause;
+use serde::Serialize;
 use serde_json::json;
+use series::Limited;
 
 /// A refusal with a text for a person.
 pub(crate) struct Refusal {
@@ -35,6 +37,20 @@ impl From<engine::Error> for Refusal {
             message: error.to_string(),
         }
     }
+}
+
+/// Says of a list, whose form has no place for it, that it was cut.
+const TRUNCATED: HeaderName = HeaderName::from_static("x-headwater-truncated");
+
+/// A list; where it was cut at a limit (of a remote server: `seriesLimit`), the answer's header
+/// `X-Headwater-Truncated` says after how many entries.
+pub(crate) fn list<T: Serialize>(found: Limited<Vec<T>>) -> Response {
+    let length = found.truncated.then_some(found.entries.len());
+    let mut response = Json(found.entries).into_response();
+    if let Some(length) = length {
+        response.headers_mut().insert(TRUNCATED, length.into());
+    }
+    response
 }
 
 pub(crate) async fn not_found(uri: Uri) -> Refusal {

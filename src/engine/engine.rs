@@ -1,4 +1,4 @@
-use crate::{Context, Health, ResourceRequest, ResourceResponse, Result};
+use crate::{Context, ForwardedHeader, Health, ResourceRequest, ResourceResponse, Result};
 use query::{InstantQuery, RangeQuery};
 use series::{Answer, Labels, Limited, Metadata, SeriesExemplars, TimeRange};
 use std::future::Future;
@@ -42,6 +42,15 @@ pub trait Engine: Send + Sync {
     /// serves Prometheus's HTTP API asks the other methods.
     fn passes_through(&self) -> bool {
         true
+    }
+
+    /// Of the headers that accompany a question, those by which the server behind the engine tells
+    /// one person from another. Who has the same is given the same answers.
+    fn identity(&self, context: &Context) -> Vec<ForwardedHeader> {
+        match self.passes_through() {
+            true => context.forwarded.clone(),
+            false => Vec::new(),
+        }
     }
 
     /// Answers a request to Prometheus's HTTP API (paths of [`crate::is_allowed_resource`]).

@@ -1,5 +1,6 @@
 //! QueryData: the queries of a request side by side, each with its own fate.
 
+use crate::answer_body::hand_over;
 use crate::answers::{Asked, exemplar_frame, push_answer, push_failed};
 use crate::faults::Faults;
 use crate::forwarded::{forwarded_headers, is_from_alert};
@@ -76,7 +77,7 @@ impl Data for DataService {
                 let error = crate::status::instance_error(&error);
                 let failed = |query: DataQuery| (query.ref_id, DataResponse::failed(error.clone()));
                 let responses = request.queries.into_iter().map(failed).collect();
-                return Ok(Response::new(QueryDataResponse::new(responses)));
+                return Ok(hand_over(QueryDataResponse::new(responses)));
             }
         };
         let is_from_alert = is_from_alert(&request.headers);
@@ -117,7 +118,7 @@ impl Data for DataService {
             }
         }
         responses.sort_by(|a, b| a.0.cmp(&b.0));
-        Ok(Response::new(QueryDataResponse::new(responses)))
+        Ok(hand_over(QueryDataResponse::new(responses)))
     }
 }
 

@@ -22,6 +22,7 @@ mod panel_query;
 mod settings;
 mod status;
 
+mod answer_body;
 mod answers;
 mod codec;
 mod encode;

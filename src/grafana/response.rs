@@ -1,9 +1,9 @@
-//! The answer to QueryData, written straight from columns into the wire's buffer.
+//! The answer to QueryData, written straight from columns into the wire's buffers.
 //!
 //! The generated type would hold every frame as bytes, and so every sample twice before the wire
 //! copies it again. Field numbers are those of `proto/pluginv2.proto`.
 
-use crate::frames::Frames;
+use crate::frames::{Frames, Shared};
 use bytes::{Buf, BufMut};
 use prost::encoding::{
     DecodeContext, WireType, encode_key, encode_varint, encoded_len_varint, key_len, skip_field,
@@ -50,6 +50,16 @@ pub(crate) struct QueryDataResponse {
     lengths: Vec<usize>,
 }
 
+/// How far an answer has been written.
+#[derive(Default)]
+pub(crate) struct Place {
+    response: usize,
+    /// Whether what stands before its frames is written.
+    is_begun: bool,
+    frame: usize,
+    shared: Shared,
+}
+
 const OK: u16 = 200;
 
 // QueryDataResponse
@@ -70,6 +80,55 @@ impl QueryDataResponse {
             .map(|(_, response)| response.encoded_len())
             .collect();
         Self { responses, lengths }
+    }
+
+    /// Writes on from `place`, whole frames, until one more would be more than `enough` bytes; a
+    /// longer one stands alone. Says whether there is more to write.
+    pub(crate) fn write_some(
+        &self,
+        place: &mut Place,
+        enough: usize,
+        buffer: &mut impl BufMut,
+    ) -> bool {
+        let mut written = 0;
+        while let Some((ref_id, response)) = self.responses.get(place.response) {
+            if !place.is_begun {
+                let len = self.lengths[place.response];
+                put_prefix(RESPONSES, Self::entry_len(ref_id, len), buffer);
+                put_text(KEY, ref_id, buffer);
+                put_prefix(VALUE, len, buffer);
+                place.is_begun = true;
+            }
+            while place.frame < response.frames.len() {
+                let len = response.frames.frame_len(place.frame);
+                if written > 0 && written + len > enough {
+                    return true;
+                }
+                written += len;
+                put_prefix(FRAMES, len, buffer);
+                response
+                    .frames
+                    .write_frame(place.frame, &mut place.shared, buffer);
+                place.frame += 1;
+            }
+            response.write_rest(buffer);
+            *place = Place {
+                response: place.response + 1,
+                shared: std::mem::take(&mut place.shared),
+                ..Place::default()
+            };
+        }
+        false
+    }
+
+    /// The length of the frame that comes next; 0 where none does.
+    pub(crate) fn next_len(&self, place: &Place) -> usize {
+        match self.responses.get(place.response) {
+            Some((_, response)) if place.frame < response.frames.len() => {
+                response.frames.frame_len(place.frame)
+            }
+            _ => 0,
+        }
     }
 
     /// An entry's length without its own key and length.
@@ -101,9 +160,8 @@ impl DataResponse {
         frames + error + key_len(STATUS) + encoded_len_varint(self.status().into())
     }
 
-    fn encode(&self, buffer: &mut impl BufMut) {
-        self.frames
-            .write(buffer, |buffer, len| put_prefix(FRAMES, len, buffer));
+    /// What stands behind the frames.
+    fn write_rest(&self, buffer: &mut impl BufMut) {
         if let Some(error) = &self.error {
             put_text(ERROR, &error.message, buffer);
         }
@@ -117,12 +175,7 @@ impl DataResponse {
 
 impl Message for QueryDataResponse {
     fn encode_raw(&self, buffer: &mut impl BufMut) {
-        for ((ref_id, response), &len) in self.responses.iter().zip(&self.lengths) {
-            put_prefix(RESPONSES, Self::entry_len(ref_id, len), buffer);
-            put_text(KEY, ref_id, buffer);
-            put_prefix(VALUE, len, buffer);
-            response.encode(buffer);
-        }
+        self.write_some(&mut Place::default(), usize::MAX, buffer);
     }
 
     fn encoded_len(&self) -> usize {
@@ -162,4 +215,68 @@ fn put_prefix(tag: u32, len: usize, buffer: &mut impl BufMut) {
 fn put_text(tag: u32, text: &str, buffer: &mut impl BufMut) {
     put_prefix(tag, text.len(), buffer);
     buffer.put_slice(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answers::{Asked, push_answer};
+    use crate::panel_query::Legend;
+    use proptest::prelude::*;
+    use series::{Answer, Labels, QueryResult, Series};
+
+    fn answers(series: &[Vec<usize>]) -> QueryDataResponse {
+        let mut responses = Vec::new();
+        for (number, lengths) in series.iter().enumerate() {
+            let one = |(at, rows): (usize, &usize)| Series {
+                labels: Labels::new([("at", at.to_string())]).unwrap_or_default(),
+                times: (0..*rows as i64).collect(),
+                values: (0..*rows).map(|row| row as f64).collect(),
+            };
+            let matrix = lengths.iter().enumerate().map(one).collect();
+            let mut response = DataResponse::default();
+            let asked = Asked {
+                ref_id: "A",
+                expr: "up",
+                step_ms: 1_000,
+                legend: &Legend::Auto,
+            };
+            let answer = Answer::new(QueryResult::Matrix(matrix));
+            push_answer(&mut response.frames, &answer, &asked).unwrap();
+            if number % 2 == 1 {
+                response.error = Some(QueryError {
+                    message: "half of it is missing".to_owned(),
+                    status: 502,
+                    source: ErrorSource::Downstream,
+                });
+            }
+            responses.push((number.to_string(), response));
+        }
+        QueryDataResponse::new(responses)
+    }
+
+    proptest! {
+        #[test]
+        fn an_answer_in_pieces_is_the_answer_in_one(
+            series in proptest::collection::vec(proptest::collection::vec(0_usize..50, 0..6), 0..4),
+            enough in 0_usize..6_000,
+        ) {
+            let message = answers(&series);
+            let whole = message.encode_to_vec();
+            prop_assert_eq!(whole.len(), message.encoded_len());
+            let (mut place, mut all) = (Place::default(), Vec::new());
+            loop {
+                let next = message.next_len(&place);
+                let mut piece = Vec::new();
+                let more = message.write_some(&mut place, enough, &mut piece);
+                prop_assert!(piece.len() >= next);
+                prop_assert!(piece.len() <= enough.max(next) + 200);
+                all.extend_from_slice(&piece);
+                if !more {
+                    break;
+                }
+            }
+            prop_assert_eq!(all, whole);
+        }
+    }
 }

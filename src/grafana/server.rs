@@ -1,5 +1,6 @@
 //! The gRPC server that Grafana talks to, from the first call to a clean end.
 
+use crate::answer_body::WrittenWhileSent;
 use crate::data::DataService;
 use crate::diagnostics::DiagnosticsService;
 use crate::faults::Faults;
@@ -108,7 +109,9 @@ impl Plugin {
             .add_service(health_service)
             .add_service(GrpcControllerServer::new(Controller { stop: stop.clone() }))
             .add_service(GrpcBrokerServer::new(Broker { stop: stop.clone() }))
-            .add_service(DataServer::new(data).max_decoding_message_size(limit))
+            .add_service(WrittenWhileSent(
+                DataServer::new(data).max_decoding_message_size(limit),
+            ))
             .add_service(DiagnosticsServer::new(diagnostics).max_decoding_message_size(limit))
             .add_service(ResourceServer::new(resource).max_decoding_message_size(limit))
             .add_service(StreamServer::new(streams).max_decoding_message_size(limit))

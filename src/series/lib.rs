@@ -14,6 +14,7 @@ mod interrupt;
 mod labels;
 mod matcher;
 mod metadata;
+mod pattern;
 mod sample;
 mod secret;
 mod size;

@@ -1,3 +1,4 @@
+use crate::pattern::Pattern;
 use regex::Regex;
 use std::fmt;
 
@@ -43,7 +44,7 @@ pub struct Matcher {
     name: String,
     op: MatchOp,
     value: String,
-    regex: Option<Regex>,
+    pattern: Option<Pattern>,
 }
 
 impl Matcher {
@@ -58,15 +59,15 @@ impl Matcher {
         value: impl Into<String>,
     ) -> Result<Self, MatcherError> {
         let value = value.into();
-        let regex = match op {
+        let pattern = match op {
             MatchOp::Equal | MatchOp::NotEqual => None,
-            MatchOp::Regex | MatchOp::NotRegex => Some(anchored_regex(&value)?),
+            MatchOp::Regex | MatchOp::NotRegex => Some(Pattern::new(&value)?),
         };
         Ok(Self {
             name: name.into(),
             op,
             value,
-            regex,
+            pattern,
         })
     }
 
@@ -77,7 +78,7 @@ impl Matcher {
             name: name.into(),
             op: MatchOp::Equal,
             value: value.into(),
-            regex: None,
+            pattern: None,
         }
     }
 
@@ -102,12 +103,22 @@ impl Matcher {
     /// Whether a label with this value fulfils the condition; `""` stands for an absent label.
     #[must_use]
     pub fn matches(&self, value: &str) -> bool {
-        match (self.op, &self.regex) {
+        match (self.op, &self.pattern) {
             (MatchOp::Equal, _) => self.value == value,
             (MatchOp::NotEqual, _) => self.value != value,
-            (MatchOp::Regex, Some(regex)) => regex.is_match(value),
-            (MatchOp::NotRegex, Some(regex)) => !regex.is_match(value),
+            (MatchOp::Regex, Some(pattern)) => pattern.matches(value),
+            (MatchOp::NotRegex, Some(pattern)) => !pattern.matches(value),
             (MatchOp::Regex | MatchOp::NotRegex, None) => false,
+        }
+    }
+
+    /// The only values that fulfil the condition, sorted, where it is a regular expression that
+    /// lists them (`a|b`), so that an index need not be searched through.
+    #[must_use]
+    pub fn listed(&self) -> Option<&[String]> {
+        match (self.op, &self.pattern) {
+            (MatchOp::Regex, Some(Pattern::Texts(texts))) => Some(texts),
+            _ => None,
         }
     }
 
@@ -142,7 +153,7 @@ pub fn anchored_regex(pattern: &str) -> Result<Regex, MatcherError> {
     })
 }
 
-fn translate(pattern: &str) -> String {
+pub(crate) fn translate(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len());
     let mut rest = pattern;
     let mut in_class = false;

@@ -4,7 +4,7 @@
 //! lock: what is seen by readers is on disk, and what failed to reach the disk is nowhere.
 
 use crate::error::{Result, StoreError};
-use crate::head::{Head, Verdict};
+use crate::head::{Head, Places, Verdict};
 use crate::shared::Shared;
 use crate::store::Store;
 use crate::wal::{put_exemplar, put_metadata, put_samples, put_scrape, put_series, put_target};
@@ -114,6 +114,7 @@ impl Session {
         let segment = wal.prepare()?;
         let now = shared.clock.now();
         let mut batch = Batch::new(shared, now, segment);
+        batch.last = (!scrape.own.is_empty()).then(HashMap::new);
         self.accepted.clear();
         self.scrape = self.scrape.wrapping_add(1);
         let head = shared.head();
@@ -210,17 +211,15 @@ impl Drop for Session {
 }
 
 fn write(shared: &Shared, series: &[WriteSeries]) -> Result<Appended> {
-    let mut held = Vec::with_capacity(series.len());
+    let mut held = hold_known(shared, series);
     let mut written = Ok(Appended::default());
-    for entry in series {
-        // Some senders write metadata as entries of their own, which are no series.
-        if entry.samples.is_empty() && entry.exemplars.is_empty() {
-            held.push(None);
+    for (entry, held) in series.iter().zip(&mut held) {
+        if held.is_some() || !is_series(entry) {
             continue;
         }
         let first = entry.samples.first().map_or(i64::MAX, |sample| sample.time);
         match hold(shared, &entry.labels, first) {
-            Ok(id) => held.push(Some(id)),
+            Ok(id) => *held = Some(id),
             Err(error) => {
                 written = Err(error);
                 break;
@@ -240,11 +239,32 @@ fn write(shared: &Shared, series: &[WriteSeries]) -> Result<Appended> {
     written
 }
 
+/// Some senders write metadata as entries of their own, which are no series.
+fn is_series(entry: &WriteSeries) -> bool {
+    !(entry.samples.is_empty() && entry.exemplars.is_empty())
+}
+
+/// Holds what the head has already, which nearly always is all, with one look into it.
+fn hold_known(shared: &Shared, series: &[WriteSeries]) -> Vec<Option<u32>> {
+    let mut head = shared.head_mut();
+    let find = |entry: &WriteSeries| {
+        let id = head.find(&entry.labels).filter(|_| is_series(entry))?;
+        head.get_mut(id)?.holders += 1;
+        Some(id)
+    };
+    series.iter().map(find).collect()
+}
+
 fn write_held(shared: &Shared, series: &[WriteSeries], ids: &[Option<u32>]) -> Result<Appended> {
     let mut writer = shared.writer();
     let wal = writer.as_mut().ok_or_else(|| shared.closed())?;
     let segment = wal.prepare()?;
     let mut batch = Batch::new(shared, shared.clock.now(), segment);
+    let mut sorted: Vec<u32> = ids.iter().copied().flatten().collect();
+    sorted.sort_unstable();
+    if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
+        batch.last = Some(HashMap::new());
+    }
     {
         let head = shared.head();
         for (entry, id) in series.iter().zip(ids) {
@@ -346,8 +366,8 @@ struct Batch<'a> {
     fresh: Vec<(u32, Labels)>,
     fresh_ids: std::collections::HashSet<u32>,
     samples: Vec<(u32, Sample)>,
-    /// The last sample of each series in this write.
-    last: HashMap<u32, (i64, f64)>,
+    /// The last sample of each series in this write, where one may come twice.
+    last: Option<HashMap<u32, (i64, f64)>>,
     exemplars: Vec<(u32, Labels, Exemplar)>,
     metadata: Vec<(String, Metadata)>,
 }
@@ -363,7 +383,7 @@ impl<'a> Batch<'a> {
             fresh: Vec::new(),
             fresh_ids: std::collections::HashSet::new(),
             samples: Vec::new(),
-            last: HashMap::new(),
+            last: None,
             exemplars: Vec::new(),
             metadata: Vec::new(),
         }
@@ -396,7 +416,8 @@ impl<'a> Batch<'a> {
 
     /// Judges samples of one series; `after` is what this write already brought of it.
     fn own(&mut self, head: &Head, id: u32, samples: &[Sample], after: Option<(i64, f64)>) {
-        let mut last = self.last.get(&id).copied().max_by_time(after);
+        let known = self.last.as_ref().and_then(|last| last.get(&id));
+        let mut last = known.copied().max_by_time(after);
         for sample in samples {
             if !self.in_bounds(sample.time) {
                 self.appended.out_of_bounds += 1;
@@ -424,8 +445,8 @@ impl<'a> Batch<'a> {
                 self.introduce(head, id);
             }
         }
-        if let Some(last) = last {
-            self.last.insert(id, last);
+        if let (Some(known), Some(last)) = (&mut self.last, last) {
+            known.insert(id, last);
         }
     }
 
@@ -486,7 +507,7 @@ impl<'a> Batch<'a> {
                 series.wal_segment = self.segment;
             }
         }
-        let mut places = HashMap::new();
+        let mut places = Places::default();
         let mut samples = Vec::new();
         for group in self.samples.chunk_by(|a, b| a.0 == b.0) {
             samples.clear();

@@ -66,7 +66,10 @@ impl Shared {
     /// Up to when the head is to become blocks now, or `i64::MIN` to write a checkpoint only.
     fn due(&self, checkpoint_bytes: u64) -> Option<i64> {
         let range = self.options.block_range;
-        let wal_bytes = self.writer().as_ref().map_or(0, |wal| wal.bytes());
+        let wal_bytes = self
+            .writer()
+            .as_ref()
+            .map_or(0, |wal| wal.bytes_beside_introductions());
         let head = self.head();
         // A range becomes a block when half of the next one is over: late scrapes are in then.
         let newest = head.max_time.map(|max| max.min(self.clock.now()));

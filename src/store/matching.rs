@@ -2,7 +2,6 @@
 
 use crate::error::Result;
 use series::{MatchOp, Matcher};
-use std::collections::HashMap;
 
 /// Finds series by label; series are numbers, lists of them are increasing.
 pub(crate) trait LabelIndex {
@@ -16,65 +15,42 @@ pub(crate) trait LabelIndex {
     fn filtered(&self, name: &str, keep: &mut dyn FnMut(&str) -> bool) -> Result<Vec<Vec<u32>>>;
 }
 
-/// Matchers of one query, which ask a regular expression once about each value however many
-/// indexes hold it.
-pub(crate) struct Query<'a> {
-    matchers: &'a [Matcher],
-    known: Vec<HashMap<Box<str>, bool>>,
-}
-
-impl<'a> Query<'a> {
-    pub(crate) fn new(matchers: &'a [Matcher]) -> Self {
-        Self {
-            matchers,
-            known: vec![HashMap::new(); matchers.len()],
+/// The series of `index` that fulfil all matchers, increasing.
+pub(crate) fn find(matchers: &[Matcher], index: &dyn LabelIndex) -> Result<Vec<u32>> {
+    let mut wanted: Option<Vec<u32>> = None;
+    let mut unwanted = Vec::new();
+    for matcher in matchers {
+        if matcher.matches_absent() {
+            // Series without the label match as well: only those that do not can be told.
+            let lists = index.filtered(matcher.name(), &mut |value| !matcher.matches(value))?;
+            unwanted.extend(lists);
+            continue;
         }
+        let list = if matcher.op() == MatchOp::Equal {
+            index.equal(matcher.name(), matcher.value())?
+        } else if let Some(values) = matcher.listed() {
+            let lists = values
+                .iter()
+                .map(|value| index.equal(matcher.name(), value));
+            union(lists.collect::<Result<_>>()?)
+        } else {
+            union(index.filtered(matcher.name(), &mut |value| matcher.matches(value))?)
+        };
+        let both = match wanted {
+            Some(wanted) => intersection(&wanted, &list),
+            None => list,
+        };
+        if both.is_empty() {
+            return Ok(both);
+        }
+        wanted = Some(both);
     }
-
-    /// The series that fulfil all matchers, increasing.
-    pub(crate) fn find(&mut self, index: &dyn LabelIndex) -> Result<Vec<u32>> {
-        let mut wanted: Option<Vec<u32>> = None;
-        let mut unwanted = Vec::new();
-        for (matcher, known) in self.matchers.iter().zip(&mut self.known) {
-            let is_regex = matches!(matcher.op(), MatchOp::Regex | MatchOp::NotRegex);
-            let mut matches = |value: &str| {
-                if !is_regex {
-                    return matcher.matches(value);
-                }
-                if let Some(known) = known.get(value) {
-                    return *known;
-                }
-                let answer = matcher.matches(value);
-                known.insert(value.into(), answer);
-                answer
-            };
-            if matcher.matches_absent() {
-                // Series without the label match as well: only those that do not can be told.
-                let lists = index.filtered(matcher.name(), &mut |value| !matches(value))?;
-                unwanted.extend(lists);
-                continue;
-            }
-            let list = if matcher.op() == MatchOp::Equal {
-                index.equal(matcher.name(), matcher.value())?
-            } else {
-                union(index.filtered(matcher.name(), &mut matches)?)
-            };
-            let both = match wanted {
-                Some(wanted) => intersection(&wanted, &list),
-                None => list,
-            };
-            if both.is_empty() {
-                return Ok(both);
-            }
-            wanted = Some(both);
-        }
-        let mut found = wanted.unwrap_or_else(|| index.all());
-        if !unwanted.is_empty() {
-            let unwanted = union(unwanted);
-            found.retain(|series| unwanted.binary_search(series).is_err());
-        }
-        Ok(found)
+    let mut found = wanted.unwrap_or_else(|| index.all());
+    if !unwanted.is_empty() {
+        let unwanted = union(unwanted);
+        found.retain(|series| unwanted.binary_search(series).is_err());
     }
+    Ok(found)
 }
 
 fn union(mut lists: Vec<Vec<u32>>) -> Vec<u32> {

@@ -6,7 +6,7 @@ use crate::codec::{Kernel, MAX_CHUNK_SAMPLES, decode_values};
 use crate::disk::{Disk, Entry, Lock, Locking, read_all};
 use crate::error::{Result, StoreError};
 use crate::format::{HEADER_LEN, Header, file_name, file_number};
-use crate::head::{Head, Track, Verdict};
+use crate::head::{Head, Places, Track, Verdict};
 use crate::health::Damage;
 use crate::maintain::{BLOCK_STEM, CHECKPOINT_STEM, Maintenance, TEMPORARY};
 use crate::options::{Clock, Options};
@@ -336,7 +336,7 @@ impl Opening<'_> {
                     samples.push(series::Sample { time, value });
                 }
             }
-            head.add_samples(id, &samples, &mut HashMap::new());
+            head.add_samples(id, &samples, &mut Places::default());
         }
         let warnings = set.warnings();
         if let Ok(bytes) = block.section(SectionKind::Records) {
@@ -474,14 +474,14 @@ struct Replay<'a> {
 
 impl Replay<'_> {
     fn frame(&mut self, payload: &[u8]) {
-        let mut places = HashMap::new();
+        let mut places = Places::default();
         let read = read_records(payload, |record| self.record(record, &mut places));
         if let Err(error) = read {
             self.malformed = Some(format!("a record cannot be read: {error}"));
         }
     }
 
-    fn record(&mut self, record: Record, places: &mut HashMap<i64, u32>) {
+    fn record(&mut self, record: Record, places: &mut Places) {
         match record {
             Record::Series { id, labels } => {
                 let series = self.head.create(&labels, None);

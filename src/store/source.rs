@@ -3,7 +3,7 @@
 use crate::block::{Block, BlockLabels, Index};
 use crate::error::Result;
 use crate::head::Head;
-use crate::matching::Query;
+use crate::matching::find;
 use crate::select::{Set, SetBuilder};
 use crate::shared::Shared;
 use crate::store::Store;
@@ -212,10 +212,9 @@ fn each_series(
         query.selectors
     };
     for matchers in selectors {
-        let mut matching = Query::new(matchers);
         if in_head {
             let head = shared.head();
-            for id in matching.find(&head.postings)? {
+            for id in find(matchers, &head.postings)? {
                 if let Some(series) = head.get(id) {
                     take(&series.labels);
                 }
@@ -226,7 +225,7 @@ fn each_series(
             let Some(index) = index_of(shared, block) else {
                 continue;
             };
-            for series in matching.find(&BlockLabels(block, &index))? {
+            for series in find(matchers, &BlockLabels(block, &index))? {
                 take(
                     index
                         .labels(series)
@@ -247,13 +246,12 @@ pub(crate) fn select(
     interrupt: &Interrupt,
 ) -> Result<Set> {
     let mut builder = SetBuilder::new(range);
-    let mut query = Query::new(matchers);
     let mut warnings = Vec::new();
     // The head first, and the list of blocks under its lock: what moves from one to the other
     // meanwhile is in exactly one of them.
     let blocks = {
         let head = shared.head();
-        let mut found = query.find(&head.postings)?;
+        let mut found = find(matchers, &head.postings)?;
         head.sort(&mut found);
         collect_head(&head, &found, &mut builder);
         shared.blocks()
@@ -269,8 +267,7 @@ pub(crate) fn select(
             continue;
         };
         // Damage to one block leaves the others readable.
-        let collected = query
-            .find(&BlockLabels(block, &index))
+        let collected = find(matchers, &BlockLabels(block, &index))
             .and_then(|found| block.collect(&index, &found, &mut builder));
         if let Err(error) = collected {
             shared.report(block.path(), error.to_string());

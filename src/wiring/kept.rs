@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 const FILE: &str = "data-source.json";
 const VERSION: u32 = 1;
@@ -21,7 +22,7 @@ pub(super) const DAY_MS: i64 = 86_400_000;
 pub(super) struct KeptSettings {
     version: u32,
     org_id: i64,
-    uid: String,
+    pub(super) uid: String,
     pub(super) name: String,
     pub(super) url: String,
     pub(super) basic_auth_user: Option<String>,
@@ -65,6 +66,11 @@ impl KeptSettings {
 
     /// Writes the file as a whole or not at all.
     pub(super) fn write(&self, dir: &Path) -> io::Result<()> {
+        let _turn = turn();
+        self.replace(dir)
+    }
+
+    fn replace(&self, dir: &Path) -> io::Result<()> {
         let path = dir.join(FILE);
         let temporary = dir.join(format!("{FILE}.tmp"));
         let mut file = File::create(&temporary)?;
@@ -95,9 +101,17 @@ impl KeptSettings {
 
 /// Notes that Grafana still asks for the data source in `dir`.
 pub(super) fn note_asked(dir: &Path, now_ms: i64) -> io::Result<()> {
+    let _turn = turn();
     let mut kept = KeptSettings::of(dir)?;
     kept.asked_ms = now_ms;
-    kept.write(dir)
+    kept.replace(dir)
+}
+
+/// Lets one write at a time: Grafana asks the same data source from several sides at once, and
+/// what is noted must not bring older settings back.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// All settings that are kept below `dir`. What cannot be read is passed over and said: Grafana's
@@ -133,13 +147,13 @@ fn without_password(url: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use grafana::EngineSettings;
     use series::Secret;
     use std::collections::BTreeMap;
 
-    fn kept() -> KeptSettings {
+    pub(in super::super) fn kept() -> KeptSettings {
         let embedded = EmbeddedSettings {
             url: "http://user:p4ss@wiki:8000/metrics?x=a@b".into(),
             basic_auth_user: None,
@@ -174,6 +188,26 @@ mod tests {
         let text = fs::read_to_string(own.join(FILE)).unwrap();
         assert!(!text.contains("s3cret") && !text.contains("p4ss"), "{text}");
         assert!(text.contains("apiKey") && text.contains("http://wiki:8000/metrics?x=a@b"));
+    }
+
+    #[test]
+    fn settings_written_from_several_sides_at_once_stay_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        kept().write(dir.path()).unwrap();
+        std::thread::scope(|scope| {
+            for side in 0..4 {
+                let dir = dir.path();
+                scope.spawn(move || {
+                    for round in 0..50 {
+                        match side {
+                            0 => note_asked(dir, round).unwrap(),
+                            _ => kept().write(dir).unwrap(),
+                        }
+                        KeptSettings::of(dir).unwrap();
+                    }
+                });
+            }
+        });
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub(super) fn stored(dir: &DataDir) -> Result<Stored, CannotOpen> {
 /// Removes a data source's folder while nobody else can open it.
 pub(super) fn remove(dir: &DataDir, name: &str) -> Result<(), CannotOpen> {
     let listed = folders(dir.path()).unwrap_or_default();
-    let Some(folder) = listed.iter().find(|folder| folder.ends_with(name)) else {
+    let Some(folder) = listed.iter().find(|folder| name_of(folder) == name) else {
         return Err(CannotOpen(format!(
             "There is no folder {name:?} in {}.",
             dir.path().display()
@@ -147,4 +147,59 @@ pub(super) fn forgotten(dir: &DataDir, now_ms: i64) -> Option<String> {
             super::kept::FORGOTTEN_AFTER_DAYS
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::kept::{DAY_MS, tests::kept};
+    use super::*;
+
+    const NOW_MS: i64 = 1_800_000_000_000;
+
+    /// The folder of a data source that Grafana asked for so many days before now.
+    fn folder(dir: &DataDir, uid: &str, days: i64) -> PathBuf {
+        let mut kept = kept();
+        kept.uid = uid.into();
+        kept.asked_ms = NOW_MS - days * DAY_MS;
+        let folder = dir.of(&kept.id());
+        fs::create_dir(&folder).unwrap();
+        kept.write(&folder).unwrap();
+        folder
+    }
+
+    #[test]
+    fn health_names_what_nobody_asked_for_since_long_and_is_not_in_use() {
+        let dir = tempfile::tempdir().unwrap();
+        let named = DataDir::named(dir.path());
+        folder(&named, "asked", 29);
+        let used = folder(&named, "used", 31);
+        let held = Store::lock(&RealDisk, &used).unwrap();
+        assert_eq!(forgotten(&named, NOW_MS), None);
+        let gone = folder(&named, "gone", 31);
+        let said = forgotten(&named, NOW_MS).unwrap();
+        let begin = format!(
+            "1-gone ({} bytes) in {}: ",
+            bytes_in(&gone),
+            dir.path().display()
+        );
+        assert!(
+            said.starts_with(&begin) && said.contains("data list"),
+            "{said}"
+        );
+        drop(held);
+        assert!(forgotten(&named, NOW_MS).unwrap().contains("1-used ("));
+    }
+
+    #[test]
+    fn only_the_folder_that_is_named_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let named = DataDir::named(dir.path());
+        let (kept, gone) = (folder(&named, "kept", 1), folder(&named, "gone", 1));
+        for name in ["", ".", "/", "gone", "1-gone/.."] {
+            let refused = remove(&named, name).unwrap_err();
+            assert!(refused.0.starts_with("There is no folder"), "{refused:?}");
+        }
+        remove(&named, "1-gone").unwrap();
+        assert!(kept.exists() && !gone.exists());
+    }
 }

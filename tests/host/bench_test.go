@@ -1,6 +1,9 @@
 package host
 
 import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strconv"
 	"strings"
@@ -90,4 +93,39 @@ func BenchmarkRangeQuery(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkMetricSearch answers keys typed into the field for a metric, of 200,000 names.
+func BenchmarkMetricSearch(b *testing.B) {
+	names := make([]string, 200_000)
+	for i := range names {
+		names[i] = fmt.Sprintf("area%d_requests_service%06d_total", i%10, i)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/values") {
+			writeData(w, names)
+			return
+		}
+		writeData(w, map[string]any{})
+	}))
+	b.Cleanup(server.Close)
+	p := start(b, launch{})
+	ds := remote(server.URL)
+	search := func(text string) {
+		got, err := p.tryCall(ds, resourceCall{method: "GET", path: "metric-search", query: "limit=50&text=" + text})
+		if err != nil || got.code != 200 {
+			b.Fatalf("%v, status %d: %.300s", err, got.code, got.body)
+		}
+	}
+	began := time.Now()
+	search("")
+	first := time.Since(began)
+	for b.Loop() {
+		for _, text := range []string{"a", "are", "area3", "requests", "serv", "00012"} {
+			search(text)
+		}
+	}
+	b.ReportMetric(float64(first.Milliseconds()), "ms-first-opening")
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/1_000/6/float64(b.N), "ms/key")
+	b.ReportMetric(0, "ns/op")
 }

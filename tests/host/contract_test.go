@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -453,6 +454,65 @@ var contractRows = []struct {
 		frames := good(p.tb, p.ask(ds, recent(map[string]any{"expr": `sum(up)`, "range": true, "instant": true})), "A")
 		if len(frames) != 2 || frames[0].Meta.Type != data.FrameTypeTimeSeriesMulti || frames[1].Meta.Type != data.FrameTypeNumericMulti {
 			p.tb.Errorf("%d frames", len(frames))
+		}
+	}},
+	{"neither means range", func(p *plugin, ds dataSource, _ realServer, recent recentQuery) {
+		frames := good(p.tb, p.ask(ds, recent(map[string]any{"expr": `sum(up)`, "interval": "1s"})), "A")
+		if len(frames) != 1 || frames[0].Meta.Type != data.FrameTypeTimeSeriesMulti || frames[0].Rows() < 2 {
+			p.tb.Errorf("%v", frames)
+		}
+	}},
+	{"the builder's keys", func(p *plugin, ds dataSource, _ realServer, recent recentQuery) {
+		options := map[string]any{"metricName": "up", "labels": map[string]string{"job": "node"}, "aggregation": "count", "instant": true}
+		frames := good(p.tb, p.ask(ds, recent(options)), "A")
+		if len(frames) != 1 || frames[0].Fields[1].At(0) != 1.0 || !strings.Contains(frames[0].Meta.ExecutedQueryString, `count(up{job="node"})`) {
+			p.tb.Errorf("%v", frames)
+		}
+	}},
+	{"never too many steps", func(p *plugin, ds dataSource, _ realServer, recent recentQuery) {
+		q := recent(map[string]any{"expr": `up`, "range": true, "interval": "1s"})
+		q.TimeRange.FromEpochMS, q.MaxDataPoints = q.TimeRange.ToEpochMS-24*time.Hour.Milliseconds(), 1_000_000
+		// Prometheus refuses more than 11,000 points.
+		good(p.tb, p.ask(ds, q), "A")
+	}},
+	{"the rate interval", func(p *plugin, ds dataSource, _ realServer, recent recentQuery) {
+		q := recent(map[string]any{"expr": `sum(rate(node_cpu_seconds_total[$__rate_interval]))`, "range": true, "interval": "1s"})
+		q.IntervalMS = 1_000
+		frames := good(p.tb, p.ask(ds.with("timeInterval", "1s"), q), "A")
+		if len(frames) != 1 || len(frames[0].Fields) != 2 || !strings.Contains(frames[0].Meta.ExecutedQueryString, "[4s]") {
+			p.tb.Errorf("%v", frames)
+		}
+	}},
+	{"an alert rule's question", func(p *plugin, ds dataSource, server realServer, recent recentQuery) {
+		q := recent(map[string]any{"expr": `up == 1`, "instant": true, "exemplar": true})
+		r := request(ds, q)
+		r.Headers["FromAlert"] = "true"
+		response, err := p.data.QueryData(context.Background(), r)
+		if err != nil {
+			p.tb.Fatal(err)
+		}
+		frames := good(p.tb, decode(p.tb, response), "A")
+		if len(frames) != 2 {
+			p.tb.Fatalf("%d frames", len(frames))
+		}
+		for _, frame := range frames {
+			if frame.Meta.Type != data.FrameTypeNumericMulti || frame.Meta.TypeVersion != (data.FrameTypeVersion{0, 1}) || frame.Rows() != 1 {
+				p.tb.Errorf("%+v", frame.Meta)
+			}
+		}
+	}},
+	{"metric-search", func(p *plugin, ds dataSource, _ realServer, _ recentQuery) {
+		got, err := p.tryCall(ds, resourceCall{method: "GET", path: "metric-search", query: "text=cpu+node&limit=3"})
+		if err != nil {
+			p.tb.Fatal(err)
+		}
+		var found struct {
+			Found, Names int
+			Metrics      []struct{ Name string }
+		}
+		if err := json.Unmarshal(got.body, &found); err != nil || found.Found == 0 || found.Names < found.Found ||
+			len(found.Metrics) == 0 || len(found.Metrics) > 3 || !strings.HasPrefix(found.Metrics[0].Name, "node_cpu") {
+			p.tb.Errorf("status %d: %.300s", got.code, got.body)
 		}
 	}},
 	{"scalar", func(p *plugin, ds dataSource, server realServer, recent recentQuery) {

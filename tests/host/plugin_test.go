@@ -403,6 +403,8 @@ type dataSource struct {
 	uid     string
 	updated int64
 	url     string
+	// basicAuthUser switches basic authentication on where it is there.
+	basicAuthUser string
 	// json is jsonData; rawJSON takes its place where a test needs bytes that are no object.
 	json    map[string]any
 	rawJSON []byte
@@ -458,6 +460,8 @@ func (d dataSource) context() *pluginv2.PluginContext {
 			Uid:                     d.uid,
 			Name:                    "Headwater " + d.uid,
 			Url:                     d.url,
+			BasicAuthEnabled:        d.basicAuthUser != "",
+			BasicAuthUser:           d.basicAuthUser,
 			JsonData:                encoded,
 			DecryptedSecureJsonData: d.secrets,
 			LastUpdatedMS:           d.updated,

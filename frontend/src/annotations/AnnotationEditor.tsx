@@ -1,11 +1,11 @@
 /** The editor of an annotation. */
 import type { AnnotationQuery, QueryEditorProps } from '@grafana/data';
-import { t } from '@grafana/i18n';
 import { Field, Input, Stack, Switch, TextArea } from '@grafana/ui';
 import { useId, useState } from 'react';
 
 import type { HeadwaterDataSource } from '../datasource';
 import { durationProblem } from '../duration';
+import { t } from '../translate';
 import type { DataSourceOptions, PanelQuery } from '../types';
 import { DEFAULT_STEP, type HeadwaterAnnotation, prepareAnnotation } from './annotation';
 

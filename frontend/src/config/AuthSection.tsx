@@ -1,9 +1,9 @@
 /** How the address is asked: as whom, over which TLS, with which headers. */
-import { t } from '@grafana/i18n';
 import { Auth, AuthMethod, ConfigSubSection, convertLegacyAuthProps } from '@grafana/plugin-ui';
 import { Box } from '@grafana/ui';
 import { useState } from 'react';
 
+import { t } from '../translate';
 import type { EngineKind } from '../types';
 import { SecretField, TextField } from './fields';
 import { hasSecret, type SettingsProps, withOptions, withoutSecret, withSecret } from './settings';

@@ -413,3 +413,16 @@ describe('the remote engine', () => {
     expect(settings().jsonData.exemplarTraceIdDestinations).toBeUndefined();
   });
 });
+
+test('the bounds of a remote answer and of its queue say what holds, and can be set', async () => {
+  const newest = open({ url: 'http://prom:9090', jsonData: { engine: 'remote' } });
+  await unfold('Cache and limits');
+  const bounds = { 'Queries that wait': '1000', 'Bytes of an answer': '2147483648', 'Series of an answer': '100000' };
+  for (const [label, initial] of Object.entries(bounds)) {
+    expect(screen.getByLabelText(new RegExp(label))).toHaveAttribute('placeholder', initial);
+    write(new RegExp(label), '7');
+  }
+  expect(newest().jsonData).toMatchObject({ maxQueuedQueries: '7', maxResponseBytes: '7', maxSeries: '7' });
+  write(/Series of an answer/, '');
+  expect(newest().jsonData).not.toHaveProperty('maxSeries');
+});

@@ -1,9 +1,9 @@
 /** The settings of a data source: where the metrics come from, and what it takes to get in. */
-import { t } from '@grafana/i18n';
 import { ConfigSection } from '@grafana/plugin-ui';
 import { Alert, Box, Divider, FieldSet, RadioButtonList, Text } from '@grafana/ui';
 import { useId, useState } from 'react';
 
+import { t } from '../translate';
 import { DEFAULT_ENGINE, DEFAULT_SCRAPE_INTERVAL, type EngineKind } from '../types';
 import { addressAdvice } from './address';
 import { AuthSection } from './AuthSection';

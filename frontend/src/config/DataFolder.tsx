@@ -1,9 +1,10 @@
 /** Where the samples lie, as the backend tells it with its health. */
-import { t } from '@grafana/i18n';
 import { getBackendSrv } from '@grafana/runtime';
 import { Field, Text } from '@grafana/ui';
 import { useEffect, useState } from 'react';
 import { lastValueFrom } from 'rxjs';
+
+import { t } from '../translate';
 
 interface Health {
   details?: { dataDir?: string; diskBytes?: string; series?: string };

@@ -1,8 +1,8 @@
 /** Settings of the engine that scrapes and keeps samples itself. */
-import { t } from '@grafana/i18n';
 import { ConfigSection, ConfigSubSection } from '@grafana/plugin-ui';
 import { Divider } from '@grafana/ui';
 
+import { t } from '../translate';
 import { DataFolder } from './DataFolder';
 import { DurationField, NumberField } from './fields';
 import { type SettingsProps, withOptions } from './settings';

@@ -1,9 +1,9 @@
 /** Links from an exemplar to its trace. */
-import { t } from '@grafana/i18n';
 import { DataSourcePicker } from '@grafana/runtime';
 import { Button, Field, Stack } from '@grafana/ui';
 import { useId } from 'react';
 
+import { t } from '../translate';
 import type { ExemplarTraceIdDestination } from '../types';
 import { ChoiceField, TextField } from './fields';
 import { type SettingsProps, withOptions } from './settings';

@@ -1,8 +1,8 @@
 /** What to do with a data source that is saved. */
-import { t } from '@grafana/i18n';
 import { config, locationService } from '@grafana/runtime';
 import { Card, Grid, Stack, Text } from '@grafana/ui';
 
+import { t } from '../translate';
 import type { Settings } from './settings';
 
 export function NextSteps({ settings }: { settings: Settings }) {

@@ -1,8 +1,8 @@
 /** Settings of the engine that asks a Prometheus-compatible server. */
-import { t } from '@grafana/i18n';
 import { ConfigSection } from '@grafana/plugin-ui';
 import { Divider } from '@grafana/ui';
 
+import { t } from '../translate';
 import { ExemplarLinks } from './ExemplarLinks';
 import { ChoiceField, DurationField, NumberField, SwitchField, TextField } from './fields';
 import { type SettingsProps, withOptions } from './settings';
@@ -132,6 +132,36 @@ export function RemoteSettings({ settings, onChange }: SettingsProps) {
           disabled={readOnly}
           value={jsonData.maxConcurrentQueries}
           onChange={(maxConcurrentQueries) => change({ maxConcurrentQueries })}
+        />
+        <NumberField
+          label={t('config.cache.queue', 'Queries that wait')}
+          description={t(
+            'config.cache.queue-description',
+            'Where more wait for their turn, the next one fails at once; 0 lets none wait.'
+          )}
+          placeholder="1000"
+          disabled={readOnly}
+          value={jsonData.maxQueuedQueries}
+          onChange={(maxQueuedQueries) => change({ maxQueuedQueries })}
+        />
+        <NumberField
+          label={t('config.cache.response-bytes', 'Bytes of an answer')}
+          description={t(
+            'config.cache.response-bytes-description',
+            'Counted after decompression. Where an answer has more, what is said below happens.'
+          )}
+          placeholder="2147483648"
+          disabled={readOnly}
+          value={jsonData.maxResponseBytes}
+          onChange={(maxResponseBytes) => change({ maxResponseBytes })}
+        />
+        <NumberField
+          label={t('config.cache.series', 'Series of an answer')}
+          description={t('config.cache.series-description', 'Where an answer has more, what is said below happens.')}
+          placeholder="100000"
+          disabled={readOnly}
+          value={jsonData.maxSeries}
+          onChange={(maxSeries) => change({ maxSeries })}
         />
         <NumberField
           label={t('config.cache.samples', 'Samples of an answer')}

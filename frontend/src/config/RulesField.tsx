@@ -1,8 +1,8 @@
 /** Relabelling rules as YAML. The backend reads them; a text with mistakes changes nothing. */
 import { Field, TextArea } from '@grafana/ui';
-import { t } from '@grafana/i18n';
 import { useEffect, useId, useRef, useState } from 'react';
 
+import { t } from '../translate';
 import type { RelabelRule } from '../types';
 import { failureText, readRules, type RulesMistake } from './drafts';
 import { FIELD_WIDTH } from './fields';
@@ -60,7 +60,6 @@ export function RulesField({ uid, label, description, placeholder, rules, disabl
             {t('config.rules.mistake', 'Line {{line}}: {{reason}}', {
               line,
               reason,
-              interpolation: { escapeValue: false },
             })}
           </div>
         ))}

@@ -1,10 +1,10 @@
 /** Asks a target once, as it stands in the editor, and shows what it has or what is wrong. */
 import { css } from '@emotion/css';
 import type { GrafanaTheme2 } from '@grafana/data';
-import { t } from '@grafana/i18n';
 import { Alert, Button, LoadingPlaceholder, Stack, Text, useStyles2 } from '@grafana/ui';
 import { useState } from 'react';
 
+import { t } from '../translate';
 import { failureText, type Finding, type FoundMetric, type Trial, tryTarget } from './drafts';
 import type { Settings } from './settings';
 
@@ -95,7 +95,6 @@ function Outcome({ trial, onServerFound }: { trial: Trial; onServerFound?: () =>
                 url,
                 targets,
                 dropped,
-                interpolation: { escapeValue: false },
               }
             )
           : url}

@@ -1,4 +1,5 @@
 /** Reads the address that someone typed, and tells what is odd about it before it is tried. */
+import { t } from '../translate';
 import type { EngineKind } from '../types';
 
 /** What to say under the address: an error that cannot work, a hint at a likely mistake. */
@@ -22,25 +23,41 @@ export function addressAdvice(address: string, engine: EngineKind): AddressAdvic
   }
   const url = parse(text);
   if (!url || !SCHEMES.includes(url.protocol) || url.hostname === '') {
-    const start = /^[\w.-]+(:\d+)?(\/|$)/.test(text) ? ` For example: http://${text}` : '';
-    return { error: `Write the whole address, starting with http:// or https://.${start}` };
+    const example = `http://${text}`;
+    return {
+      error: /^[\w.-]+(:\d+)?(\/|$)/.test(text)
+        ? t(
+            'address.whole-example',
+            'Write the whole address, starting with http:// or https://. For example: {{example}}',
+            { example }
+          )
+        : t('address.whole', 'Write the whole address, starting with http:// or https://.'),
+    };
   }
   if (url.username !== '' || url.password !== '') {
     // Grafana keeps an address as plain text, readable to everyone who may see the data source.
-    return { error: 'Leave the user and password out of the address: it is stored as readable text.' };
+    return {
+      error: t('address.password', 'Leave the user and password out of the address: it is stored as readable text.'),
+    };
   }
   const path = url.pathname.replace(/\/+$/, '');
   if (engine === 'remote' && path.endsWith('/metrics')) {
     return {
-      hint: "This looks like an app's metrics page, which answers no queries. To show it, choose “Scrape the app directly”.",
+      hint: t(
+        'address.metrics-page',
+        'This looks like an app’s metrics page, which answers no queries. To show it, choose “Scrape the app directly”.'
+      ),
     };
   }
   if (engine === 'remote' && /\/api\/v1(\/|$)/.test(path)) {
-    return { hint: 'Headwater adds /api/v1 by itself: the address usually ends before it.' };
+    return { hint: t('address.api-path', 'Headwater adds /api/v1 by itself: the address usually ends before it.') };
   }
   if (engine === 'embedded' && /\/api\/v1(\/|$)/.test(path)) {
     return {
-      hint: "This looks like a Prometheus server's API. To query it, choose “Query a Prometheus-compatible server”.",
+      hint: t(
+        'address.server-api',
+        'This looks like a Prometheus server’s API. To query it, choose “Query a Prometheus-compatible server”.'
+      ),
     };
   }
   return {};

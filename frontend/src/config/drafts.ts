@@ -2,6 +2,7 @@
 import { getBackendSrv } from '@grafana/runtime';
 import { lastValueFrom } from 'rxjs';
 
+import { t } from '../translate';
 import type { RelabelRule } from '../types';
 import type { Settings } from './settings';
 
@@ -86,7 +87,7 @@ export function failureText(error: unknown): string {
       message?: string;
       statusText?: string;
     };
-    return data?.message || message || statusText || 'unknown error';
+    return data?.message || message || statusText || t('config.unknown-error', 'unknown error');
   }
   return String(error);
 }

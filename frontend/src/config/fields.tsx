@@ -3,6 +3,7 @@ import { Combobox, Field, Input, SecretInput, SecretTextArea, Switch } from '@gr
 import { useId } from 'react';
 
 import { durationProblem } from '../duration';
+import { t } from '../translate';
 
 export const FIELD_WIDTH = 50;
 const SHORT_WIDTH = 20;
@@ -59,7 +60,10 @@ export function NumberField({ sizes, ...props }: Omit<TextFieldProps, 'short' | 
   const text = String(props.value ?? '').trim();
   const right = sizes ? /^\d+(\.\d+)?\s*([KMGTPE]i?B?|B)?$/i : /^\d+$/;
   const example = sizes ? '512MB' : '1000';
-  const problem = text === '' || right.test(text) ? undefined : `Write a number such as ${example}.`;
+  const problem =
+    text === '' || right.test(text)
+      ? undefined
+      : t('config.number-problem', 'Write a number such as {{example}}.', { example });
   return <TextField {...props} short problem={problem} />;
 }
 

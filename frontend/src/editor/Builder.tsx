@@ -1,11 +1,13 @@
 /** Puts a query together from its parts. */
 import { css } from '@emotion/css';
 import type { GrafanaTheme2 } from '@grafana/data';
-import { Label, Stack, useStyles2 } from '@grafana/ui';
+import { Field, Label, Stack, useStyles2 } from '@grafana/ui';
 import { useId } from 'react';
 
-import type { BuilderQuery } from '../promql/model';
+import type { BuilderQuery, SeriesSource } from '../promql/model';
+import { atProblem, offsetProblem } from '../promql/time_shift';
 import type { LookupRange, MetricFacts, ResourceCaller } from '../resources';
+import { t } from '../translate';
 import { DraftInput } from './DraftInput';
 import { LabelFilters } from './LabelFilters';
 import { MetricField } from './MetricField';
@@ -37,11 +39,11 @@ export function Builder({ caller, query, range, onChange }: Props) {
         {source.kind === 'series' ? (
           <>
             <div>
-              <Label htmlFor={`${ids}-metric`}>Metric</Label>
+              <Label htmlFor={`${ids}-metric`}>{t('builder.metric', 'Metric')}</Label>
               <MetricField id={`${ids}-metric`} caller={caller} metric={source.metric} onChange={chooseMetric} />
             </div>
             <div>
-              <Label>Label filters</Label>
+              <Label>{t('builder.filters', 'Label filters')}</Label>
               <LabelFilters
                 caller={caller}
                 metric={source.metric}
@@ -50,10 +52,11 @@ export function Builder({ caller, query, range, onChange }: Props) {
                 onChange={(labels) => onChange({ ...query, source: { ...source, labels } })}
               />
             </div>
+            <TimeShift source={source} onChange={(changed) => onChange({ ...query, source: changed })} />
           </>
         ) : (
           <div>
-            <Label htmlFor={`${ids}-value`}>Value</Label>
+            <Label htmlFor={`${ids}-value`}>{t('builder.value', 'Value')}</Label>
             <DraftInput
               id={`${ids}-value`}
               width={20}
@@ -74,6 +77,52 @@ export function Builder({ caller, query, range, onChange }: Props) {
         )}
       />
     </Stack>
+  );
+}
+
+interface TimeShiftProps {
+  source: SeriesSource;
+  onChange: (source: SeriesSource) => void;
+}
+
+/** At which time the series are looked at, where that is not the time of each point. */
+function TimeShift({ source, onChange }: TimeShiftProps) {
+  const ids = useId();
+  const { offset = '', at = '' } = source;
+  const problems = { offset: offsetProblem(offset), at: atProblem(at) };
+  return (
+    <>
+      <Field
+        noMargin
+        label={t('builder.offset', 'Offset')}
+        htmlFor={`${ids}-offset`}
+        invalid={problems.offset !== undefined}
+        error={problems.offset}
+      >
+        <DraftInput
+          id={`${ids}-offset`}
+          width={12}
+          placeholder={t('builder.no-offset', 'none')}
+          value={offset}
+          onCommit={(text) => onChange({ ...source, offset: text.trim() || undefined })}
+        />
+      </Field>
+      <Field
+        noMargin
+        label={t('builder.at', 'At time (@)')}
+        htmlFor={`${ids}-at`}
+        invalid={problems.at !== undefined}
+        error={problems.at}
+      >
+        <DraftInput
+          id={`${ids}-at`}
+          width={16}
+          placeholder={t('builder.no-at', 'each point’s')}
+          value={at}
+          onCommit={(text) => onChange({ ...source, at: text.trim() || undefined })}
+        />
+      </Field>
+    </>
   );
 }
 

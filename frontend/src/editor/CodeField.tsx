@@ -29,6 +29,7 @@ import {
   searchMetrics,
   validateQuery,
 } from '../resources';
+import { t } from '../translate';
 
 export interface Props {
   id: string;
@@ -42,14 +43,21 @@ export interface Props {
 
 const METRICS_OFFERED = 300;
 const CHOICES = 1000;
-const BUILT_IN: Array<[name: string, says: string]> = [
-  ['__rate_interval', 'A window that holds at least four samples; for rate() and increase()'],
-  ['__interval', 'One step of the graph'],
-  ['__interval_ms', 'One step of the graph, in milliseconds'],
-  ['__range', 'The whole time range'],
-  ['__range_s', 'The whole time range, in seconds'],
-  ['__range_ms', 'The whole time range, in milliseconds'],
-];
+
+/** Grafana's own variables that mean something in a query. */
+function builtIn(): Array<[name: string, says: string]> {
+  return [
+    [
+      '__rate_interval',
+      t('code.rate-interval', 'A window that holds at least four samples; for rate() and increase()'),
+    ],
+    ['__interval', t('code.interval', 'One step of the graph')],
+    ['__interval_ms', t('code.interval-ms', 'One step of the graph, in milliseconds')],
+    ['__range', t('code.range', 'The whole time range')],
+    ['__range_s', t('code.range-s', 'The whole time range, in seconds')],
+    ['__range_ms', t('code.range-ms', 'The whole time range, in milliseconds')],
+  ];
+}
 
 export default function CodeField({ id, expr, caller, variables, onChange, onRun }: Props) {
   const theme = useTheme2();
@@ -94,7 +102,11 @@ export default function CodeField({ id, expr, caller, variables, onChange, onRun
           autocompletion({ icons: false }),
           keymap.of([...completionKeymap, ...defaultKeymap, ...historyKeymap]),
           EditorView.lineWrapping,
-          placeholder('Enter a PromQL query, for example rate(http_requests_total[$__rate_interval])'),
+          placeholder(
+            t('code.placeholder', 'Enter a PromQL query, for example {{example}}', {
+              example: 'rate(http_requests_total[$__rate_interval])',
+            })
+          ),
           EditorView.contentAttributes.of({
             'aria-label': 'PromQL',
             'aria-keyshortcuts': 'Shift+Enter',
@@ -166,8 +178,12 @@ export function completeVariable(context: CompletionContext, variables: string[]
     from: before.from,
     validFor: /^\$\{?\w*$/,
     options: [
-      ...variables.map((name) => ({ label: `${open}${name}${close}`, type: 'variable', detail: 'dashboard' })),
-      ...BUILT_IN.map(([name, info]) => ({
+      ...variables.map((name) => ({
+        label: `${open}${name}${close}`,
+        type: 'variable',
+        detail: t('code.of-dashboard', 'dashboard'),
+      })),
+      ...builtIn().map(([name, info]) => ({
         label: `${open}${name}${close}`,
         type: 'variable',
         detail: 'Grafana',
@@ -203,7 +219,7 @@ async function help(caller: ResourceCaller, view: EditorView, position: number) 
   const before = /[\w:]*$/.exec(line.text.slice(0, position - line.from))?.[0] ?? '';
   const after = /^[\w:]*/.exec(line.text.slice(position - line.from))?.[0] ?? '';
   const name = before + after;
-  const says = functionNamed(name)?.says ?? aggregationNamed(name)?.says;
+  const says = functionNamed(name)?.says() ?? aggregationNamed(name)?.says();
   const facts = says ? undefined : await metricFacts(caller, name).catch(() => undefined);
   const text = says ? `${name}: ${says}` : facts && factsText(facts);
   if (!text) {

@@ -2,17 +2,19 @@
 import { css } from '@emotion/css';
 import type { DataFrame, GrafanaTheme2, PanelData } from '@grafana/data';
 import { Button, Icon, Stack, Text, useStyles2 } from '@grafana/ui';
-import { useEffect, useState } from 'react';
+import { useEffect, useMemo, useState } from 'react';
 
 import { explain, type Explained } from '../promql/explain';
-import { durationText, hintsFor, rateIntervalWords, secondsOf } from '../promql/hints';
-import type { BuilderQuery } from '../promql/model';
+import { dependsOnInterval, durationText, hintsFor, rateIntervalWords, secondsOf } from '../promql/hints';
+import { type BuilderQuery, renderSelector, type SeriesSource } from '../promql/model';
+import { sampleDistance } from '../promql/sample_distance';
 import { metricFacts, type MetricFacts, type ResourceCaller } from '../resources';
+import { t } from '../translate';
 
 export function Explanation({ query }: { query: BuilderQuery }) {
   const styles = useStyles2(getStyles);
   return (
-    <section aria-label="Explanation" className={styles.box}>
+    <section aria-label={t('explain.title', 'Explanation')} className={styles.box}>
       <Steps steps={explain(query)} />
     </section>
   );
@@ -58,7 +60,28 @@ export function Hints({ caller, query, scrapeSeconds, onFix }: HintsProps) {
     };
   }, [caller, metric]);
 
-  const hints = hintsFor(query, facts?.name === metric ? facts : undefined, scrapeSeconds);
+  const sampled = useMemo(() => sampledSeries(query), [query]);
+  const selector = sampled && renderSelector(sampled);
+  const [measured, setMeasured] = useState<{ selector: string; seconds?: number }>();
+  useEffect(() => {
+    let wanted = true;
+    if (sampled && selector) {
+      sampleDistance(caller, sampled).then(
+        (seconds) => wanted && setMeasured({ selector, seconds }),
+        () => undefined
+      );
+    }
+    return () => {
+      wanted = false;
+    };
+    // The same series in a new object need no new look.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [caller, selector]);
+
+  const hints = hintsFor(query, facts?.name === metric ? facts : undefined, {
+    configured: scrapeSeconds,
+    measured: measured?.selector === selector ? measured?.seconds : undefined,
+  });
   return (
     <>
       {hints.map(({ text, fix }) => (
@@ -76,6 +99,16 @@ export function Hints({ caller, query, scrapeSeconds, onFix }: HintsProps) {
   );
 }
 
+/** The series whose samples decide on a hint; a filter by a variable is left out. */
+function sampledSeries(query: BuilderQuery): SeriesSource | undefined {
+  const { source } = query;
+  if (!dependsOnInterval(query) || source.kind !== 'series' || !source.metric || source.metric.includes('$')) {
+    return undefined;
+  }
+  const labels = source.labels.filter(({ label, value }) => label && !`${label}${value}`.includes('$'));
+  return { kind: 'series', metric: source.metric, labels };
+}
+
 interface StepProps {
   data?: PanelData;
   refId: string;
@@ -91,7 +124,8 @@ export function StepWords({ data, refId, expr, scrapeSeconds }: StepProps) {
   const rate = expr.includes('__rate_interval') ? ` ${rateIntervalWords(step, scrapeSeconds)}` : '';
   return (
     <Text variant="bodySmall" color="secondary">
-      {`Step: ${durationText(step)}.${rate}`}
+      {t('step.words', 'Step: {{step}}.', { step: durationText(step) })}
+      {rate}
     </Text>
   );
 }

@@ -4,6 +4,7 @@ import type { GrafanaTheme2 } from '@grafana/data';
 import { TextArea, useStyles2 } from '@grafana/ui';
 import type { KeyboardEvent } from 'react';
 
+import { t } from '../translate';
 import { useDraft } from './draft';
 
 export interface Props {
@@ -44,7 +45,9 @@ export function ExpressionField({ id, expr, readOnly, onChange, onRun }: Props) 
       value={draft}
       readOnly={readOnly}
       rows={Math.min(MAX_ROWS, Math.max(MIN_ROWS, draft.split('\n').length))}
-      placeholder="Enter a PromQL query, for example rate(http_requests_total[$__rate_interval])"
+      placeholder={t('code.placeholder', 'Enter a PromQL query, for example {{example}}', {
+        example: 'rate(http_requests_total[$__rate_interval])',
+      })}
       spellCheck={false}
       autoCapitalize="off"
       autoCorrect="off"

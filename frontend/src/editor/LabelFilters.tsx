@@ -3,6 +3,7 @@ import { Button, Combobox, Stack, Text } from '@grafana/ui';
 
 import { type LabelFilter, MATCH_OPERATORS, renderSelector } from '../promql/model';
 import { labelNames, labelValues, type LookupRange, type ResourceCaller } from '../resources';
+import { t } from '../translate';
 import { Named } from './Named';
 
 export interface Props {
@@ -42,13 +43,13 @@ export function LabelFilters({ caller, metric, filters, range, onChange }: Props
     <Stack direction="row" gap={1} wrap="wrap" alignItems="center">
       {filters.map(({ label, operator, value }, at) => (
         <Stack key={at} direction="row" gap={0}>
-          <Named name={`Label ${at + 1}`}>
+          <Named name={t('filters.label', 'Label {{number}}', { number: at + 1 })}>
             {(field) => (
               <Combobox
                 {...field}
                 width="auto"
                 minWidth={12}
-                placeholder="label"
+                placeholder={t('filters.label-placeholder', 'label')}
                 createCustomValue
                 value={label ? { value: label, label } : null}
                 options={(typed) => choices(labelNames(caller, othersThan(at), range, CHOICES), typed)}
@@ -56,7 +57,7 @@ export function LabelFilters({ caller, metric, filters, range, onChange }: Props
               />
             )}
           </Named>
-          <Named name={`Operator ${at + 1}`}>
+          <Named name={t('filters.operator', 'Operator {{number}}', { number: at + 1 })}>
             {(field) => (
               <Combobox
                 {...field}
@@ -67,13 +68,13 @@ export function LabelFilters({ caller, metric, filters, range, onChange }: Props
               />
             )}
           </Named>
-          <Named name={`Value ${at + 1}`}>
+          <Named name={t('filters.value', 'Value {{number}}', { number: at + 1 })}>
             {(field) => (
               <Combobox
                 {...field}
                 width="auto"
                 minWidth={14}
-                placeholder="value"
+                placeholder={t('filters.value-placeholder', 'value')}
                 createCustomValue
                 value={value ? { value, label: value } : null}
                 options={(typed) => choices(labelValues(caller, label, othersThan(at), range, CHOICES), typed)}
@@ -82,7 +83,9 @@ export function LabelFilters({ caller, metric, filters, range, onChange }: Props
             )}
           </Named>
           <Button
-            aria-label={`Remove the filter on ${label || 'no label'}`}
+            aria-label={t('filters.remove', 'Remove the filter on {{label}}', {
+              label: label || t('filters.no-label', 'no label'),
+            })}
             variant="secondary"
             icon="times"
             onClick={() => onChange(filters.filter((_, index) => index !== at))}
@@ -92,10 +95,10 @@ export function LabelFilters({ caller, metric, filters, range, onChange }: Props
       <Button
         variant="secondary"
         icon="plus"
-        aria-label="Add a label filter"
+        aria-label={t('filters.add', 'Add a label filter')}
         onClick={() => onChange([...filters, { label: '', operator: '=', value: '' }])}
       />
-      {filters.length === 0 && <Text color="secondary">All series of the metric</Text>}
+      {filters.length === 0 && <Text color="secondary">{t('filters.none', 'All series of the metric')}</Text>}
     </Stack>
   );
 }

@@ -3,15 +3,10 @@ import { InlineField, RadioButtonGroup, Stack } from '@grafana/ui';
 import { useState } from 'react';
 
 import { AUTO_LEGEND } from '../query';
+import { t } from '../translate';
 import { DraftInput } from './DraftInput';
 
 type LegendMode = 'auto' | 'verbose' | 'custom';
-
-const MODES: Array<{ value: LegendMode; label: string; description: string }> = [
-  { value: 'auto', label: 'Auto', description: 'Only the labels that differ' },
-  { value: 'verbose', label: 'Verbose', description: 'The metric and all labels' },
-  { value: 'custom', label: 'Custom', description: 'A template of your own' },
-];
 
 export interface Props {
   id: string;
@@ -26,6 +21,23 @@ export function LegendField({ id, value, onCommit }: Props) {
   const saved = savedMode(value);
   const mode: LegendMode = customWanted ? 'custom' : saved;
 
+  const modes: Array<{ value: LegendMode; label: string; description: string }> = [
+    {
+      value: 'auto',
+      label: t('legend.auto', 'Auto'),
+      description: t('legend.auto-description', 'Only the labels that differ'),
+    },
+    {
+      value: 'verbose',
+      label: t('legend.verbose', 'Verbose'),
+      description: t('legend.verbose-description', 'The metric and all labels'),
+    },
+    {
+      value: 'custom',
+      label: t('legend.custom', 'Custom'),
+      description: t('legend.custom-description', 'A template of your own'),
+    },
+  ];
   const choose = (chosen: LegendMode) => {
     setCustomWanted(chosen === 'custom');
     if (chosen !== 'custom') {
@@ -35,13 +47,13 @@ export function LegendField({ id, value, onCommit }: Props) {
 
   return (
     <Stack direction="row" gap={0}>
-      <InlineField label="Legend">
-        <RadioButtonGroup aria-label="Legend" options={MODES} value={mode} onChange={choose} />
+      <InlineField label={t('legend.label', 'Legend')}>
+        <RadioButtonGroup aria-label={t('legend.label', 'Legend')} options={modes} value={mode} onChange={choose} />
       </InlineField>
       {mode === 'custom' && (
         <DraftInput
           id={id}
-          aria-label="Legend template"
+          aria-label={t('legend.template', 'Legend template')}
           width={24}
           placeholder="{{instance}}"
           value={saved === 'custom' ? value : ''}

@@ -8,6 +8,7 @@ import { Badge, Input, useStyles2 } from '@grafana/ui';
 import { type KeyboardEvent, useEffect, useId, useRef, useState } from 'react';
 
 import { lookupProblem, type MetricFacts, type MetricSearch, type ResourceCaller, searchMetrics } from '../resources';
+import { t } from '../translate';
 import { useDraft } from './draft';
 
 export interface Props {
@@ -133,7 +134,7 @@ export function MetricField({ id, caller, metric, onChange }: Props) {
         aria-activedescendant={open && active >= 0 ? optionId(active) : undefined}
         autoComplete="off"
         spellCheck={false}
-        placeholder="Search by name or description"
+        placeholder={t('metric.placeholder', 'Search by name or description')}
         value={draft}
         onFocus={(event) => {
           event.currentTarget.select();
@@ -154,7 +155,7 @@ export function MetricField({ id, caller, metric, onChange }: Props) {
             ref={list}
             id={listId}
             role="listbox"
-            aria-label="Metrics"
+            aria-label={t('metric.list', 'Metrics')}
             className={styles.list}
             onScroll={(event) => setScrolled(event.currentTarget.scrollTop)}
           >
@@ -197,14 +198,22 @@ export function MetricField({ id, caller, metric, onChange }: Props) {
 
 function footText(found: MetricSearch | undefined): string {
   if (!found) {
-    return 'Searching…';
+    return t('metric.searching', 'Searching…');
   }
   if (found.found === 0) {
-    return found.names === 0 ? 'There are no metrics yet.' : 'No metric fits. What is typed is kept when you leave.';
+    return found.names === 0
+      ? t('metric.none', 'There are no metrics yet.')
+      : t('metric.no-fit', 'No metric fits. What is typed is kept when you leave.');
   }
-  const more = found.found > found.metrics.length ? `, the best ${found.metrics.length} shown` : '';
-  const names = `${found.names.toLocaleString()}${found.truncated ? ' or more' : ''}`;
-  return `${found.found.toLocaleString()} of ${names} metrics${more}`;
+  const number = found.names.toLocaleString();
+  const names = found.truncated ? t('metric.or-more', '{{number}} or more', { number }) : number;
+  const figures = { found: found.found.toLocaleString(), names };
+  return found.found > found.metrics.length
+    ? t('metric.best-shown', '{{found}} of {{names}} metrics, the best {{shown}} shown', {
+        ...figures,
+        shown: found.metrics.length,
+      })
+    : t('metric.all-shown', '{{found}} of {{names}} metrics', figures);
 }
 
 const getStyles = (theme: GrafanaTheme2) => ({

@@ -24,9 +24,17 @@ import {
   FUNCTIONS,
   type FunctionGroup,
   functionNamed,
+  SET_OPERATORS,
 } from '../promql/functions';
-import { type BinaryOperation, type BuilderQuery, emptyQuery, type Operation } from '../promql/model';
+import {
+  type BinaryOperation,
+  type BuilderQuery,
+  emptyQuery,
+  type Operation,
+  type VectorMatching,
+} from '../promql/model';
 import { labelNames, type ResourceCaller } from '../resources';
+import { t } from '../translate';
 import { DraftInput } from './DraftInput';
 import { Named } from './Named';
 
@@ -39,13 +47,6 @@ export interface Props {
 }
 
 export const RATE_INTERVAL = '$__rate_interval';
-
-const GROUPS: Array<{ group: FunctionGroup; label: string }> = [
-  { group: 'range', label: 'Over time' },
-  { group: 'function', label: 'Functions' },
-  { group: 'time', label: 'Time' },
-  { group: 'trigonometry', label: 'Trigonometry' },
-];
 
 const WINDOWS = [RATE_INTERVAL, '$__interval', '$__range', '1m', '5m', '10m', '1h', '1d'].map((value) => ({
   value,
@@ -102,30 +103,36 @@ export function Operations({ caller, query, onChange, nested }: Props) {
     keep(moved);
   };
 
+  const groups: Array<{ group: FunctionGroup; label: string }> = [
+    { group: 'range', label: t('operations.over-time', 'Over time') },
+    { group: 'function', label: t('operations.functions', 'Functions') },
+    { group: 'time', label: t('operations.time', 'Time') },
+    { group: 'trigonometry', label: t('operations.trigonometry', 'Trigonometry') },
+  ];
   const isFirst = operations.length === 0 && onSeries;
   const menu = (
     <Menu>
       <Menu.Item
-        label="Aggregations"
+        label={t('operations.aggregations', 'Aggregations')}
         childItems={AGGREGATIONS.map(({ name, says }) => (
-          <Menu.Item key={name} label={name} description={says} onClick={() => add(newOperation(name, isFirst))} />
+          <Menu.Item key={name} label={name} description={says()} onClick={() => add(newOperation(name, isFirst))} />
         ))}
       />
-      {GROUPS.map(({ group, label }) => (
+      {groups.map(({ group, label }) => (
         <Menu.Item
           key={group}
           label={label}
           childItems={FUNCTIONS.filter((entry) => entry.group === group).map(({ name, says }) => (
-            <Menu.Item key={name} label={name} description={says} onClick={() => add(newOperation(name, isFirst))} />
+            <Menu.Item key={name} label={name} description={says()} onClick={() => add(newOperation(name, isFirst))} />
           ))}
         />
       ))}
       <Menu.Item
-        label="Calculate with a number"
+        label={t('operations.with-number', 'Calculate with a number')}
         onClick={() => add({ kind: 'binary', operator: '*', bool: false, operand: '100' })}
       />
       <Menu.Item
-        label="Calculate with another query"
+        label={t('operations.with-query', 'Calculate with another query')}
         onClick={() => add({ kind: 'binary', operator: '/', bool: false, operand: emptyQuery() })}
       />
     </Menu>
@@ -135,25 +142,32 @@ export function Operations({ caller, query, onChange, nested }: Props) {
     <Stack direction="column" gap={1}>
       <Stack direction="row" gap={1} wrap="wrap" alignItems="stretch">
         {operations.map((operation, at) => (
-          <section key={at} className={styles.step} aria-label={`Step ${at + 1}: ${titleOf(operation)}`}>
+          <section
+            key={at}
+            className={styles.step}
+            aria-label={t('operations.step', 'Step {{number}}: {{title}}', {
+              number: at + 1,
+              title: titleOf(operation),
+            })}
+          >
             <Stack direction="row" justifyContent="space-between" alignItems="center" gap={1}>
               <Text weight="medium">{titleOf(operation)}</Text>
               <Stack direction="row" gap={0}>
                 <IconButton
                   name="arrow-left"
-                  tooltip="Do this earlier"
+                  tooltip={t('operations.earlier', 'Do this earlier')}
                   disabled={at === 0}
                   onClick={() => swap(at, at - 1)}
                 />
                 <IconButton
                   name="arrow-right"
-                  tooltip="Do this later"
+                  tooltip={t('operations.later', 'Do this later')}
                   disabled={at === operations.length - 1}
                   onClick={() => swap(at, at + 1)}
                 />
                 <IconButton
                   name="times"
-                  tooltip="Remove this step"
+                  tooltip={t('operations.remove', 'Remove this step')}
                   onClick={() => keep(operations.filter((_, index) => index !== at))}
                 />
               </Stack>
@@ -169,7 +183,7 @@ export function Operations({ caller, query, onChange, nested }: Props) {
         ))}
         <Dropdown overlay={menu} placement="bottom-start">
           <Button variant="secondary" icon="plus">
-            Operation
+            {t('operations.add', 'Operation')}
           </Button>
         </Dropdown>
       </Stack>
@@ -181,7 +195,9 @@ function titleOf(operation: Operation): string {
   if (operation.kind !== 'binary') {
     return operation.name;
   }
-  return typeof operation.operand === 'string' ? 'number' : 'another query';
+  return typeof operation.operand === 'string'
+    ? t('operations.number', 'number')
+    : t('operations.another-query', 'another query');
 }
 
 interface StepProps {
@@ -201,8 +217,8 @@ function Step({ caller, metric, operation, nested, onChange }: StepProps) {
       return (
         <>
           {operation.window !== undefined && (
-            <InlineField label="Window" labelWidth={12}>
-              <Named name={`Window of ${operation.name}`}>
+            <InlineField label={t('operations.window', 'Window')} labelWidth={12}>
+              <Named name={t('operations.window-of', 'Window of {{name}}', { name: operation.name })}>
                 {(field) => (
                   <Combobox
                     {...field}
@@ -217,11 +233,15 @@ function Step({ caller, metric, operation, nested, onChange }: StepProps) {
             </InlineField>
           )}
           {operation.resolution !== undefined && (
-            <InlineField label="Evaluated every" labelWidth={16} htmlFor={`${ids}-resolution`}>
+            <InlineField
+              label={t('operations.resolution', 'Evaluated every')}
+              labelWidth={16}
+              htmlFor={`${ids}-resolution`}
+            >
               <DraftInput
                 id={`${ids}-resolution`}
                 width={12}
-                placeholder="default"
+                placeholder={t('operations.default', 'default')}
                 value={operation.resolution}
                 onCommit={(resolution) => onChange({ ...operation, resolution: resolution.trim() })}
               />
@@ -230,7 +250,7 @@ function Step({ caller, metric, operation, nested, onChange }: StepProps) {
           {operation.parameters.map((parameter, at) => (
             <InlineField
               key={at}
-              label={kinds[Math.min(at, kinds.length - 1)]?.name ?? 'Value'}
+              label={kinds[Math.min(at, kinds.length - 1)]?.name() ?? t('operations.value', 'Value')}
               labelWidth={14}
               htmlFor={`${ids}-${at}`}
             >
@@ -256,7 +276,11 @@ function Step({ caller, metric, operation, nested, onChange }: StepProps) {
       return (
         <>
           {operation.parameter !== undefined && (
-            <InlineField label={described?.parameter?.name ?? 'Value'} labelWidth={14} htmlFor={`${ids}-parameter`}>
+            <InlineField
+              label={described?.parameter?.name() ?? t('operations.value', 'Value')}
+              labelWidth={14}
+              htmlFor={`${ids}-parameter`}
+            >
               <DraftInput
                 id={`${ids}-parameter`}
                 width={16}
@@ -266,7 +290,7 @@ function Step({ caller, metric, operation, nested, onChange }: StepProps) {
             </InlineField>
           )}
           <Stack direction="row" gap={0}>
-            <Named name={`Grouping of ${operation.name}`}>
+            <Named name={t('operations.grouping-of', 'Grouping of {{name}}', { name: operation.name })}>
               {(field) => (
                 <Combobox
                   {...field}
@@ -282,14 +306,18 @@ function Step({ caller, metric, operation, nested, onChange }: StepProps) {
                 />
               )}
             </Named>
-            <Named name={`Labels of ${operation.name}`}>
+            <Named name={t('operations.labels-of', 'Labels of {{name}}', { name: operation.name })}>
               {(field) => (
                 <MultiCombobox
                   {...field}
                   width="auto"
                   minWidth={20}
                   createCustomValue
-                  placeholder={without ? 'labels to drop' : 'all series together'}
+                  placeholder={
+                    without
+                      ? t('operations.labels-to-drop', 'labels to drop')
+                      : t('operations.all-together', 'all series together')
+                  }
                   options={async (typed) => {
                     const selector = metric && !metric.includes('$') ? metric : undefined;
                     const names = await labelNames(caller, selector).catch(() => []);
@@ -320,13 +348,12 @@ interface BinaryStepProps {
 }
 
 function BinaryStep({ operation, nested, onChange }: BinaryStepProps) {
-  const ids = useId();
   const { operator, operand, matching, reversed, bool } = operation;
   return (
     <Stack direction="column" gap={0.5}>
       <Stack direction="row" gap={0.5} alignItems="center">
         {reversed && typeof operand === 'string' && <Text>{operand}</Text>}
-        <Named name="Operator">
+        <Named name={t('operations.operator', 'Operator')}>
           {(field) => (
             <Combobox
               {...field}
@@ -334,14 +361,20 @@ function BinaryStep({ operation, nested, onChange }: BinaryStepProps) {
               options={BINARY_OPERATORS.map((value) => ({ value, label: value }))}
               value={operator}
               onChange={({ value }) =>
-                onChange({ ...operation, operator: value, bool: bool && COMPARISONS.has(value) })
+                onChange({
+                  ...operation,
+                  operator: value,
+                  bool: bool && COMPARISONS.has(value),
+                  // Set operators compare sets of labels, so there is nothing to take over.
+                  matching: matching && SET_OPERATORS.has(value) ? { ...matching, group: undefined } : matching,
+                })
               }
             />
           )}
         </Named>
         {typeof operand === 'string' && (
           <DraftInput
-            aria-label="Number"
+            aria-label={t('operations.number-label', 'Number')}
             width={14}
             value={operand}
             onCommit={(text) => onChange({ ...operation, operand: text.trim() })}
@@ -349,7 +382,7 @@ function BinaryStep({ operation, nested, onChange }: BinaryStepProps) {
         )}
         {COMPARISONS.has(operator) && (
           <Checkbox
-            label="as 0 or 1"
+            label={t('operations.bool', 'as 0 or 1')}
             value={bool}
             onChange={(event) => onChange({ ...operation, bool: event.currentTarget.checked })}
           />
@@ -357,31 +390,139 @@ function BinaryStep({ operation, nested, onChange }: BinaryStepProps) {
       </Stack>
       {typeof operand !== 'string' && (
         <>
-          <InlineField
-            label="Match on"
-            tooltip="The labels in which both sides must agree, with commas between; empty: all labels"
-            htmlFor={`${ids}-on`}
-            labelWidth={12}
-          >
-            <DraftInput
-              id={`${ids}-on`}
-              width={24}
-              placeholder="all labels"
-              value={matching?.labels.join(', ') ?? ''}
-              onCommit={(text) => {
-                const labels = text.split(',').map((label) => label.trim()).filter(Boolean); // prettier-ignore
-                onChange({
-                  ...operation,
-                  matching: labels.length > 0 ? { on: true, ...matching, labels } : undefined,
-                });
-              }}
-            />
-          </InlineField>
+          <MatchingFields operation={operation} onChange={onChange} />
           {nested(operand, (changed) => onChange({ ...operation, operand: changed }))}
         </>
       )}
     </Stack>
   );
+}
+
+type MatchMode = 'all' | 'on' | 'ignoring';
+type Meeting = 'one' | 'left' | 'right';
+
+/** Which series of the two sides belong together. */
+function MatchingFields({ operation, onChange }: Pick<BinaryStepProps, 'onChange'> & { operation: BinaryOperation }) {
+  const ids = useId();
+  const { matching, operator } = operation;
+  const mode: MatchMode = matching ? (matching.on ? 'on' : 'ignoring') : 'all';
+  const group = matching?.group;
+  const keep = (changed: VectorMatching | undefined) => onChange({ ...operation, matching: changed });
+  const labels = matching?.labels ?? [];
+
+  const modes: Array<{ value: MatchMode; label: string; description: string }> = [
+    {
+      value: 'all',
+      label: t('matching.all', 'all labels'),
+      description: t('matching.all-description', 'Series meet that have the same labels'),
+    },
+    { value: 'on', label: 'on', description: t('matching.on-description', 'Series meet that agree in these labels') },
+    {
+      value: 'ignoring',
+      label: 'ignoring',
+      description: t('matching.ignoring-description', 'Series meet that agree in all other labels'),
+    },
+  ];
+  const meetings: Array<{ value: Meeting; label: string; description: string }> = [
+    {
+      value: 'one',
+      label: t('matching.one', 'one to one'),
+      description: t('matching.one-description', 'One series of each side'),
+    },
+    {
+      value: 'left',
+      label: t('matching.many-to-one', 'many to one'),
+      description: t(
+        'matching.many-to-one-description',
+        'group_left: several series of this side meet one of the other'
+      ),
+    },
+    {
+      value: 'right',
+      label: t('matching.one-to-many', 'one to many'),
+      description: t(
+        'matching.one-to-many-description',
+        'group_right: one series of this side meets several of the other'
+      ),
+    },
+  ];
+  return (
+    <Stack direction="row" gap={0.5} wrap="wrap">
+      <InlineField label={t('matching.label', 'Match')} labelWidth={12}>
+        <Named name={t('matching.label', 'Match')}>
+          {(field) => (
+            <Combobox
+              {...field}
+              width={16}
+              options={modes}
+              value={mode}
+              onChange={({ value }) =>
+                // A group stands behind on or ignoring; ignoring nothing is all labels.
+                keep(
+                  value === 'all'
+                    ? group && { on: false, labels: [], group }
+                    : { ...matching, on: value === 'on', labels }
+                )
+              }
+            />
+          )}
+        </Named>
+      </InlineField>
+      {matching && (
+        <DraftInput
+          aria-label={t('matching.labels', 'Labels to match')}
+          width={24}
+          placeholder={t('matching.labels-placeholder', 'labels, with commas between')}
+          value={labels.join(', ')}
+          onCommit={(text) => keep({ ...matching, labels: labelList(text) })}
+        />
+      )}
+      {!SET_OPERATORS.has(operator) && (
+        <InlineField label={t('matching.series', 'Series')} labelWidth={10}>
+          <Named name={t('matching.meeting', 'Series that meet')}>
+            {(field) => (
+              <Combobox
+                {...field}
+                width={18}
+                options={meetings}
+                value={group?.side ?? 'one'}
+                onChange={({ value }) => {
+                  const sides = matching ?? { on: false, labels: [] };
+                  keep({ ...sides, group: value === 'one' ? undefined : { side: value, labels: group?.labels ?? [] } });
+                }}
+              />
+            )}
+          </Named>
+        </InlineField>
+      )}
+      {matching && group && (
+        <InlineField
+          label={t('matching.take-over', 'Take over')}
+          tooltip={t(
+            'matching.take-over-description',
+            'Labels that the result has from the side with one series, with commas between'
+          )}
+          htmlFor={`${ids}-group`}
+          labelWidth={14}
+        >
+          <DraftInput
+            id={`${ids}-group`}
+            width={24}
+            placeholder={t('matching.no-labels', 'no labels')}
+            value={group.labels.join(', ')}
+            onCommit={(text) => keep({ ...matching, group: { ...group, labels: labelList(text) } })}
+          />
+        </InlineField>
+      )}
+    </Stack>
+  );
+}
+
+function labelList(text: string): string[] {
+  return text
+    .split(',')
+    .map((label) => label.trim())
+    .filter(Boolean);
 }
 
 const getStyles = (theme: GrafanaTheme2) => ({

@@ -42,7 +42,7 @@ const RESOURCES: Record<string, unknown> = {
 
 const DATA_SOURCE = {
   interval: '15s',
-  getResource: (path: string) => getResource(path),
+  getResource: (path: string, parameters?: Record<string, unknown>) => getResource(path, parameters),
   variableNames: () => [],
 } as unknown as HeadwaterDataSource;
 
@@ -290,6 +290,50 @@ describe('the builder', () => {
     expect(screen.getAllByLabelText('Metric').map((field) => (field as HTMLInputElement).value)).toEqual(['a', 'b']);
   });
 
+  test('shows an offset and an @ as fields, changes one and keeps the other', async () => {
+    const editor = builder({ expr: 'rate(a[5m] @ end() offset 1h)' });
+    expect(screen.getByLabelText('Offset')).toHaveValue('1h');
+    expect(screen.getByLabelText('At time (@)')).toHaveValue('end()');
+    await userEvent.clear(screen.getByLabelText('Offset'));
+    await userEvent.type(screen.getByLabelText('Offset'), '-2d{Enter}');
+    expect(editor.query().expr).toBe('rate(a[5m] @ end() offset -2d)');
+    await userEvent.clear(screen.getByLabelText('At time (@)'));
+    await userEvent.type(screen.getByLabelText('At time (@)'), 'now{Enter}');
+    expect(screen.getByText('Write start(), end(), or seconds since 1970.')).toBeInTheDocument();
+    await userEvent.clear(screen.getByLabelText('At time (@)'));
+    await userEvent.tab();
+    expect(editor.query().expr).toBe('rate(a[5m] offset -2d)');
+    await settle();
+  });
+
+  test('shows the labels of a group as a field, and keeps them when others change', async () => {
+    const editor = builder({ expr: 'a * on (job) group_left (version) b' });
+    expect(screen.getByRole('combobox', { name: 'Match' })).toHaveValue('on');
+    expect(screen.getByRole('combobox', { name: 'Series that meet' })).toHaveValue('many to one');
+    await userEvent.type(screen.getByLabelText('Labels to match'), ', instance{Enter}');
+    expect(editor.query().expr).toBe('a * on (job, instance) group_left (version) b');
+    await userEvent.type(screen.getByLabelText('Take over'), ', commit{Enter}');
+    expect(editor.query().expr).toBe('a * on (job, instance) group_left (version, commit) b');
+  });
+
+  test('shows a query that was saved as parts as parts, and saves it as a text once it is changed', async () => {
+    const editor = open({ metricName: 'hits_total', aggregation: 'sum', labels: { job: 'shop' } });
+    expect(radio('Builder')).toBeChecked();
+    expect(screen.getByLabelText('Metric')).toHaveValue('hits_total');
+    expect(sent()).toBe('sum(hits_total{job="shop"})');
+    expect(editor.query()).toEqual({
+      refId: 'A',
+      metricName: 'hits_total',
+      aggregation: 'sum',
+      labels: { job: 'shop' },
+    });
+    await userEvent.click(screen.getByRole('button', { name: 'Remove this step' }));
+    expect(editor.query()).toMatchObject({ expr: 'hits_total{job="shop"}' });
+    expect(editor.query().metricName).toBeUndefined();
+    expect(editor.query().aggregation).toBeUndefined();
+    await settle();
+  });
+
   test('leaves a text that it cannot show as it is, and says why', async () => {
     const editor = open({ expr: 'up # all', editorMode: 'code' });
     await userEvent.click(radio('Builder'));
@@ -310,6 +354,24 @@ test('a hint’s button mends the query', async () => {
   const editor = open({ expr: 'hits_total', editorMode: 'code' });
   await userEvent.click(await screen.findByRole('button', { name: 'Add rate()' }));
   expect(editor.ran).toMatchObject([{ expr: 'rate(hits_total[$__rate_interval])' }]);
+});
+
+test('a metric that is scraped less often than configured gets a window of its own by a click', async () => {
+  const asked: string[] = [];
+  getResource.mockImplementation(async (path: string, { query = '' }: { query?: string } = {}) => {
+    if (path !== 'api/v1/query') {
+      return RESOURCES[path];
+    }
+    asked.push(query);
+    const series = { metric: { job: 'shop' }, values: [0, 60, 120, 180].map((time) => [time, '1']) };
+    return { status: 'success', data: { result: [series] } };
+  });
+  const editor = open({ expr: 'rate(hits_total{job="shop", a="$a"}[$__rate_interval])', editorMode: 'code' });
+  await userEvent.click(await screen.findByRole('button', { name: 'Use 4m' }));
+  expect(asked.slice(0, 2)).toEqual(['topk(1, timestamp(hits_total{job="shop"}))', 'hits_total{job="shop"}[15m]']);
+  expect(editor.ran).toMatchObject([{ expr: 'rate(hits_total{job="shop", a="$a"}[4m])' }]);
+  expect(screen.queryByText(/gives smooth rates/)).not.toBeInTheDocument();
+  await settle();
 });
 
 test('a query is explained in words when that is asked for', async () => {

@@ -1,16 +1,29 @@
 /** The editor of one query: in panels, Explore, alert rules and annotations. */
 import { css } from '@emotion/css';
 import { CoreApp, type GrafanaTheme2, type QueryEditorProps } from '@grafana/data';
-import { Alert, Button, InlineField, InlineSwitch, Label, RadioButtonGroup, Stack, useStyles2 } from '@grafana/ui';
+import {
+  Alert,
+  Button,
+  InlineField,
+  InlineSwitch,
+  Label,
+  LoadingPlaceholder,
+  RadioButtonGroup,
+  Stack,
+  useStyles2,
+} from '@grafana/ui';
 import { lazy, Suspense, useId, useMemo, useState } from 'react';
 
+import { selectionOf } from '../browser/selection';
 import type { HeadwaterDataSource } from '../datasource';
 import { durationProblem } from '../duration';
+import { isBuilt, textOfQuery, WITHOUT_PARTS } from '../promql/built';
 import { secondsOf } from '../promql/hints';
 import { layOutQuery } from '../promql/layout';
 import { type BuilderQuery, renderQuery } from '../promql/model';
 import { parseQuery } from '../promql/parse';
 import { queryType, queryTypeFlags, type QueryType, withDefaults } from '../query';
+import { t } from '../translate';
 import type { DataSourceOptions, EditorMode, PanelQuery, ResultFormat } from '../types';
 import { Builder } from './Builder';
 import { DraftInput } from './DraftInput';
@@ -18,26 +31,63 @@ import { ExpressionField } from './ExpressionField';
 import { Explanation, Hints, StepWords } from './Explanation';
 import { LegendField } from './LegendField';
 
+const MetricsBrowser = lazy(() => import(/* webpackChunkName: "metrics-browser" */ '../browser/MetricsBrowser'));
 const CodeField = lazy(() => import(/* webpackChunkName: "code-editor" */ './CodeField'));
 
 export type Props = QueryEditorProps<HeadwaterDataSource, PanelQuery, DataSourceOptions>;
 
-const FORMATS: Array<{ value: ResultFormat; label: string; description: string }> = [
-  { value: 'time_series', label: 'Time series', description: 'One line per series' },
-  { value: 'table', label: 'Table', description: 'One row per sample, a column per label' },
-  { value: 'heatmap', label: 'Heatmap', description: 'The buckets of a histogram' },
-];
+interface Choice<T> {
+  value: T;
+  label: string;
+  description: string;
+}
 
-const TYPES: Array<{ value: QueryType; label: string; description: string }> = [
-  { value: 'range', label: 'Range', description: 'Evaluate along the whole time range' },
-  { value: 'instant', label: 'Instant', description: 'Evaluate once, at the end of the time range' },
-  { value: 'both', label: 'Both', description: 'Evaluate along the time range, and once at its end' },
-];
+function formats(): Array<Choice<ResultFormat>> {
+  return [
+    {
+      value: 'time_series',
+      label: t('query.time-series', 'Time series'),
+      description: t('query.time-series-description', 'One line per series'),
+    },
+    {
+      value: 'table',
+      label: t('query.table', 'Table'),
+      description: t('query.table-description', 'One row per sample, a column per label'),
+    },
+    {
+      value: 'heatmap',
+      label: t('query.heatmap', 'Heatmap'),
+      description: t('query.heatmap-description', 'The buckets of a histogram'),
+    },
+  ];
+}
 
-const MODES: Array<{ value: EditorMode; label: string }> = [
-  { value: 'builder', label: 'Builder' },
-  { value: 'code', label: 'Code' },
-];
+function types(): Array<Choice<QueryType>> {
+  return [
+    {
+      value: 'range',
+      label: t('query.range', 'Range'),
+      description: t('query.range-description', 'Evaluate along the whole time range'),
+    },
+    {
+      value: 'instant',
+      label: t('query.instant', 'Instant'),
+      description: t('query.instant-description', 'Evaluate once, at the end of the time range'),
+    },
+    {
+      value: 'both',
+      label: t('query.both', 'Both'),
+      description: t('query.both-description', 'Evaluate along the time range, and once at its end'),
+    },
+  ];
+}
+
+function modes(): Array<{ value: EditorMode; label: string }> {
+  return [
+    { value: 'builder', label: t('query.builder', 'Builder') },
+    { value: 'code', label: t('query.code', 'Code') },
+  ];
+}
 
 export default function QueryEditor({
   app = CoreApp.Unknown,
@@ -52,23 +102,24 @@ export default function QueryEditor({
   const ids = useId();
   const styles = useStyles2(getStyles);
   const [explained, setExplained] = useState(false);
+  const [browsing, setBrowsing] = useState(false);
   const type = queryType(query);
   const interval = query.interval ?? '';
   const intervalProblem = durationProblem(interval);
-  const expr = query.expr || query.queryText || '';
+  const expr = textOfQuery(query);
 
   // The builder may hold more than its text says: a label filter without a name is not sent.
   const [built, setBuilt] = useState<{ expr: string; query: BuilderQuery }>();
-  const parsed = useMemo(() => parseQuery(expr), [expr]);
+  const parsed = useParsed(expr);
   const shown = built && built.expr === expr ? built.query : parsed.ok ? parsed.query : undefined;
-  const wanted: EditorMode = query.editorMode ?? 'code';
+  const wanted: EditorMode = query.editorMode ?? (isBuilt(query) ? 'builder' : 'code');
   // A text that the builder cannot show is shown as text, whoever wrote it.
   const mode: EditorMode = wanted === 'builder' && shown ? 'builder' : 'code';
 
-  // An emptied text must not bring the older `queryText` back.
+  // An emptied text must not bring an older `queryText`, or parts, back.
   // Nor may it count as a new query, which starts in the other editor.
   const changeText = (text: string) =>
-    onChange({ ...query, expr: text, queryText: undefined, ...(text === '' ? { editorMode: wanted } : {}) });
+    onChange({ ...query, ...WITHOUT_PARTS, expr: text, ...(text === '' ? { editorMode: wanted } : {}) });
   const changeAndRun = (change: Partial<PanelQuery>) => {
     onChange({ ...query, ...change });
     onRunQuery();
@@ -80,7 +131,9 @@ export default function QueryEditor({
   };
 
   // An alert rule reads one value per series under one name: both at once would be neither.
-  const types = TYPES.filter(({ value }) => value !== 'both' || type === 'both' || app !== CoreApp.UnifiedAlerting);
+  const typesOffered = types().filter(
+    ({ value }) => value !== 'both' || type === 'both' || app !== CoreApp.UnifiedAlerting
+  );
   const lookupRange = range && { start: range.from.unix(), end: range.to.unix() };
   const scrapeSeconds = secondsOf(datasource.interval ?? '') ?? 15;
   const problem = data?.errors?.find(({ refId }) => refId === query.refId) ?? undefined;
@@ -88,37 +141,42 @@ export default function QueryEditor({
   return (
     <Stack direction="column" gap={1} data-testid="headwater-query-editor">
       <Stack direction="row" gap={1} wrap="wrap" alignItems="center" justifyContent="flex-end">
-        <InlineSwitch
-          id={`${ids}-explain`}
-          label="Explain"
-          showLabel
-          transparent
-          value={explained}
-          onChange={(event) => setExplained(event.currentTarget.checked)}
-        />
+        {/* A switch with a label of its own would name it twice, once where no name may stand. */}
+        <InlineField label={t('query.explain', 'Explain')} htmlFor={`${ids}-explain`} transparent>
+          <InlineSwitch
+            id={`${ids}-explain`}
+            transparent
+            value={explained}
+            onChange={(event) => setExplained(event.currentTarget.checked)}
+          />
+        </InlineField>
         {app !== CoreApp.Explore && (
           // Explore has a button of its own for all its queries.
           <Button
             size="sm"
             variant="secondary"
             icon="play"
-            tooltip="Shift-Enter in the query does the same"
+            tooltip={t('query.run-tooltip', 'Shift-Enter in the query does the same')}
             onClick={onRunQuery}
           >
-            Run query
+            {t('query.run', 'Run query')}
           </Button>
         )}
         <RadioButtonGroup
-          aria-label="Editor"
+          aria-label={t('query.editor', 'Editor')}
           size="sm"
-          options={MODES}
+          options={modes()}
           value={wanted}
           onChange={(editorMode) => onChange({ ...query, editorMode })}
         />
       </Stack>
       {wanted === 'builder' && !shown && !parsed.ok && (
-        <Alert severity="warning" title="The builder cannot show this query" className={styles.warning}>
-          {capital(parsed.reason)}. The text stays as it is.
+        <Alert
+          severity="warning"
+          title={t('query.not-shown', 'The builder cannot show this query')}
+          className={styles.warning}
+        >
+          {t('query.not-shown-reason', '{{reason}}. The text stays as it is.', { reason: capital(parsed.reason) })}
         </Alert>
       )}
       {mode === 'builder' && shown ? (
@@ -126,7 +184,7 @@ export default function QueryEditor({
           <Builder caller={datasource} query={shown} range={lookupRange} onChange={changeBuilt} />
           {expr && (
             <div>
-              <Label>Query as it is sent</Label>
+              <Label>{t('query.as-sent', 'Query as it is sent')}</Label>
               <pre className={styles.raw} data-testid="headwater-raw-query">
                 {expr}
               </pre>
@@ -136,17 +194,28 @@ export default function QueryEditor({
       ) : (
         <div>
           <Stack direction="row" justifyContent="space-between" alignItems="flex-end">
-            <Label htmlFor={`${ids}-expr`}>PromQL</Label>
+            <Label htmlFor={`${ids}-expr`}>{t('query.promql', 'PromQL')}</Label>
+            <Button
+              size="sm"
+              fill="text"
+              variant="secondary"
+              icon={browsing ? 'angle-down' : 'angle-right'}
+              aria-expanded={browsing}
+              className={styles.browse}
+              onClick={() => setBrowsing(!browsing)}
+            >
+              {t('browser.title', 'Metrics browser')}
+            </Button>
             <Button
               size="sm"
               fill="text"
               variant="secondary"
               icon="brackets-curly"
-              tooltip="Set the query over several lines where it is long"
+              tooltip={t('query.format-text-tooltip', 'Set the query over several lines where it is long')}
               disabled={expr.trim() === ''}
               onClick={() => changeText(layOutQuery(expr))}
             >
-              Format
+              {t('query.format-text', 'Format')}
             </Button>
           </Stack>
           <Suspense
@@ -164,6 +233,21 @@ export default function QueryEditor({
               onRun={onRunQuery}
             />
           </Suspense>
+          {browsing && (
+            <Suspense fallback={<LoadingPlaceholder text={t('browser.loading', 'Loading the metrics browser…')} />}>
+              <MetricsBrowser
+                // Another data source of the same kind has other names.
+                key={datasource.uid}
+                caller={datasource}
+                range={lookupRange}
+                initial={shown?.source.kind === 'series' ? selectionOf(shown.source) : { metric: '', labels: [] }}
+                onUse={(text) => {
+                  setBrowsing(false);
+                  changeAndRun({ ...WITHOUT_PARTS, expr: text });
+                }}
+              />
+            </Suspense>
+          )}
         </div>
       )}
       {problem?.message && (
@@ -179,7 +263,7 @@ export default function QueryEditor({
           onFix={(fixed) => {
             const text = renderQuery(fixed);
             setBuilt(undefined);
-            changeAndRun({ expr: text, queryText: undefined });
+            changeAndRun({ ...WITHOUT_PARTS, expr: text });
           }}
         />
       )}
@@ -194,8 +278,11 @@ export default function QueryEditor({
           onCommit={(legendFormat) => changeAndRun({ legendFormat })}
         />
         <InlineField
-          label="Min step"
-          tooltip="The smallest distance between two points, as a duration such as 15s, or $__rate_interval. Empty: as the panel's width asks."
+          label={t('query.min-step', 'Min step')}
+          tooltip={t(
+            'query.min-step-tooltip',
+            'The smallest distance between two points, as a duration such as 15s, or $__rate_interval. Empty: as the panel’s width asks.'
+          )}
           htmlFor={`${ids}-interval`}
           invalid={intervalProblem !== undefined}
           error={intervalProblem}
@@ -203,43 +290,54 @@ export default function QueryEditor({
           <DraftInput
             id={`${ids}-interval`}
             width={12}
-            placeholder="auto"
+            placeholder={t('query.auto', 'auto')}
             value={interval}
             onCommit={(text) => changeAndRun({ interval: text.trim() || undefined })}
           />
         </InlineField>
-        <InlineField label="Type">
+        <InlineField label={t('query.type', 'Type')}>
           <RadioButtonGroup
-            aria-label="Type"
-            options={types}
+            aria-label={t('query.type', 'Type')}
+            options={typesOffered}
             value={type}
             onChange={(chosen) => changeAndRun(queryTypeFlags(chosen))}
           />
         </InlineField>
-        <InlineField label="Format">
+        <InlineField label={t('query.format', 'Format')}>
           <RadioButtonGroup
-            aria-label="Format"
-            options={FORMATS}
+            aria-label={t('query.format', 'Format')}
+            options={formats()}
             value={resultFormat(query.format)}
             onChange={(format) => changeAndRun({ format })}
           />
         </InlineField>
         {type !== 'instant' && app !== CoreApp.UnifiedAlerting && (
-          <InlineSwitch
-            id={`${ids}-exemplars`}
-            label="Exemplars"
-            showLabel
-            value={query.exemplar ?? false}
-            onChange={(event) => changeAndRun({ exemplar: event.currentTarget.checked })}
-          />
+          <InlineField label={t('query.exemplars', 'Exemplars')} htmlFor={`${ids}-exemplars`}>
+            <InlineSwitch
+              id={`${ids}-exemplars`}
+              value={query.exemplar ?? false}
+              onChange={(event) => changeAndRun({ exemplar: event.currentTarget.checked })}
+            />
+          </InlineField>
         )}
       </Stack>
     </Stack>
   );
 }
 
+/** The text as the builder's query, read anew only when it changed. */
+function useParsed(expr: string) {
+  return useMemo(() => parseQuery(expr), [expr]);
+}
+
 function NotExplained({ expr }: { expr: string }) {
-  return <div>{expr ? 'Only what the builder can show is explained.' : 'There is nothing to explain yet.'}</div>;
+  return (
+    <div>
+      {expr
+        ? t('explain.only-builder', 'Only what the builder can show is explained.')
+        : t('explain.nothing', 'There is nothing to explain yet.')}
+    </div>
+  );
 }
 
 /** The query without the parts that are not filled in yet. */
@@ -282,11 +380,16 @@ function capital(text: string): string {
 
 /** The format to show as chosen: saved queries may hold a number, or a format nobody knows. */
 function resultFormat(saved: unknown): ResultFormat {
-  return FORMATS.find(({ value }) => value === saved)?.value ?? 'time_series';
+  return isFormat(saved) ? saved : 'time_series';
+}
+
+function isFormat(saved: unknown): saved is ResultFormat {
+  return saved === 'time_series' || saved === 'table' || saved === 'heatmap';
 }
 
 const getStyles = (theme: GrafanaTheme2) => ({
   warning: css({ marginBottom: 0 }),
+  browse: css({ marginLeft: 'auto' }),
   raw: css({
     margin: 0,
     padding: theme.spacing(0.75, 1),

@@ -13,9 +13,18 @@ const metadata = {
 };
 const names = ['go_goroutines', 'shop_orders_total', 'shop_open', 'shop_seconds_bucket', 'shop_seconds_count'];
 
-function open(describedMetrics: () => Promise<unknown>) {
+interface Described {
+  metadata: Record<string, unknown>;
+  names: string[];
+}
+
+function open(described: () => Promise<Described>) {
   const onClickExample = jest.fn();
-  const datasource = { describedMetrics } as unknown as Props['datasource'];
+  const getResource = async (path: string) => {
+    const { metadata, names } = await described();
+    return { status: 'success', data: path === 'api/v1/metadata' ? metadata : names };
+  };
+  const datasource = { getResource } as unknown as Props['datasource'];
   render(<QueryHelp datasource={datasource} query={{ refId: 'A' }} onClickExample={onClickExample} />);
   return onClickExample;
 }
@@ -46,6 +55,6 @@ test('where nothing is known, there is still the health of the targets', async (
 });
 
 test('what stands in the way is said', async () => {
-  open(() => Promise.reject({ data: { message: 'Cannot reach http://prom.' } }));
+  open(() => Promise.reject({ status: 502, data: { message: 'Cannot reach http://prom.' }, config: { url: 'x' } }));
   expect(await screen.findByText('Cannot reach http://prom.')).toBeVisible();
 });

@@ -1,12 +1,13 @@
 /** Example queries beside the editor, made of this app's own metrics. A click takes one over. */
 import { css } from '@emotion/css';
 import { CoreApp, type GrafanaTheme2, type QueryEditorHelpProps } from '@grafana/data';
-import { t } from '@grafana/i18n';
 import { Alert, Button, LoadingPlaceholder, Stack, Text, TextLink, useStyles2 } from '@grafana/ui';
 import { useEffect, useState } from 'react';
 
 import type { HeadwaterDataSource } from '../datasource';
 import { defaultQuery } from '../query';
+import { describedMetrics, lookupProblem } from '../resources';
+import { t } from '../translate';
 import type { PanelQuery } from '../types';
 import { type Example, examplesOf, type ExampleTexts, knownMetrics } from './examples';
 
@@ -18,10 +19,9 @@ export default function QueryHelp({ datasource, onClickExample }: Props) {
   const [problem, setProblem] = useState<string>();
   useEffect(() => {
     let left = false;
-    (datasource as unknown as HeadwaterDataSource).describedMetrics().then(
+    describedMetrics(datasource as unknown as HeadwaterDataSource).then(
       ({ metadata, names }) => left || setExamples(examplesOf(knownMetrics(metadata, names), texts)),
-      (error: { data?: { message?: string; error?: string }; message?: string }) =>
-        left || setProblem(error.data?.message ?? error.data?.error ?? error.message ?? 'unknown error')
+      (error) => left || setProblem(lookupProblem(error))
     );
     return () => {
       left = true;

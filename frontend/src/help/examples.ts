@@ -1,4 +1,5 @@
 /** Example queries made of the metrics that there are. */
+import type { MetricMetadata } from '../resources';
 
 export interface MetricFacts {
   /** The name under which its samples are found; of a histogram the family's. */
@@ -15,12 +16,6 @@ export interface Example {
   text: string;
 }
 
-interface Metadata {
-  type: string;
-  help?: string;
-  unit?: string;
-}
-
 /** What every runtime says of itself comes after what the app says. */
 const OF_RUNTIMES = /^(go|process|python|jvm|nodejs|dotnet|promhttp|scrape|net_conntrack|prometheus|headwater)_/;
 
@@ -28,7 +23,7 @@ const OF_RUNTIMES = /^(go|process|python|jvm|nodejs|dotnet|promhttp|scrape|net_c
 const OF_EACH_TYPE = 2;
 
 /** The metrics of which something is known, the app's own first. */
-export function knownMetrics(metadata: Record<string, Metadata[]>, names: string[]): MetricFacts[] {
+export function knownMetrics(metadata: Record<string, MetricMetadata[]>, names: string[]): MetricFacts[] {
   const there = new Set(names);
   const known = Object.entries(metadata).flatMap(([family, [facts]]): MetricFacts[] => {
     const { type = '', help = '', unit = '' } = facts ?? {};

@@ -34,7 +34,7 @@ test.each([
   ['1 - up', 'Takes 1 - the value.'],
   ['up > 5', 'Keeps only values that are greater than 5.'],
   ['up == bool 1', '1 for values that are equal to 1, 0 for others.'],
-  ['5 < up', 'Keeps only values to which 5 is less than.'],
+  ['5 < up', 'Keeps only values that are greater than 5.'],
   ['sum without (pod) (up)', 'Sum over the series that differ only in pod.'],
   ['topk(3, up)', 'Series with the greatest values (3) over all series together.'],
   ['max_over_time(up[1h:])', 'Greatest sample in the window, evaluated at the default distance over 1h.'],

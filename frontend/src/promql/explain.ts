@@ -1,5 +1,6 @@
 /** Says in words what each part of a query does. */
-import { aggregationNamed, COMPARISONS, functionNamed } from './functions';
+import { t } from '../translate';
+import { aggregationNamed, type BinaryOperator, COMPARISONS, functionNamed } from './functions';
 import {
   type BinaryOperation,
   type BuilderQuery,
@@ -28,8 +29,8 @@ export function explain(query: BuilderQuery): Explained[] {
 
 function valueWords(text: string): string {
   return text === 'time()'
-    ? 'The time of each point, in seconds since 1970.'
-    : 'A value that is the same for all series.';
+    ? t('explain.time', 'The time of each point, in seconds since 1970.')
+    : t('explain.value', 'A value that is the same for all series.');
 }
 
 function sourceWords({ source }: BuilderQuery): string {
@@ -37,26 +38,33 @@ function sourceWords({ source }: BuilderQuery): string {
     return '';
   }
   const { metric, labels, offset, at } = source;
-  const what = metric ? `All series of ${metric}` : 'All series of any metric';
-  const which = labels.length > 0 ? ` where ${labels.map(filterWords).join(' and ')}` : '';
+  const what = metric
+    ? t('explain.series-of', 'All series of {{metric}}', { metric })
+    : t('explain.series-of-any', 'All series of any metric');
+  const conditions = labels.map(filterWords).join(t('explain.and', ' and '));
+  const which = labels.length > 0 ? t('explain.where', ' where {{conditions}}', { conditions }) : '';
   const when = offset
     ? offset.startsWith('-')
-      ? `, as they are ${offset.slice(1)} later`
-      : `, as they were ${offset} earlier`
+      ? t('explain.later', ', as they are {{duration}} later', { duration: offset.slice(1) })
+      : t('explain.earlier', ', as they were {{duration}} earlier', { duration: offset })
     : '';
-  return `${what}${which}${when}${at ? `, at the time ${at}` : ''}.`;
+  return `${what}${which}${when}${at ? t('explain.at', ', at the time {{at}}', { at }) : ''}.`;
 }
 
 function filterWords({ label, operator, value }: LabelFilter): string {
   switch (operator) {
     case '=':
-      return value === '' ? `the label ${label} is missing` : `${label} is “${value}”`;
+      return value === ''
+        ? t('explain.label-missing', 'the label {{label}} is missing', { label })
+        : t('explain.label-is', '{{label}} is “{{value}}”', { label, value });
     case '!=':
-      return value === '' ? `the label ${label} is there` : `${label} is not “${value}”`;
+      return value === ''
+        ? t('explain.label-there', 'the label {{label}} is there', { label })
+        : t('explain.label-is-not', '{{label}} is not “{{value}}”', { label, value });
     case '=~':
-      return `${label} matches “${value}” as a whole`;
+      return t('explain.label-matches', '{{label}} matches “{{value}}” as a whole', { label, value });
     case '!~':
-      return `${label} does not match “${value}”`;
+      return t('explain.label-matches-not', '{{label}} does not match “{{value}}”', { label, value });
   }
 }
 
@@ -68,25 +76,32 @@ function explainOperation(operation: Operation): Explained {
       const names = [...(described?.before ?? []), ...(described?.after ?? [])];
       const given = parameters.map((value, at) => {
         const parameter = names[Math.min(at, names.length - 1)];
-        return `${(parameter?.name ?? 'value').toLowerCase()} ${value}`;
+        return `${(parameter?.name() ?? t('explain.parameter', 'value')).toLowerCase()} ${value}`;
       });
       const over =
         window === undefined
           ? ''
           : resolution === undefined
-            ? `, looking back ${windowWords(window)} from each point`
-            : `, evaluated ${resolution ? `every ${resolution}` : 'at the default distance'} over ${windowWords(window)}`;
+            ? t('explain.looking-back', ', looking back {{window}} from each point', { window: windowWords(window) })
+            : resolution
+              ? t('explain.evaluated-every', ', evaluated every {{resolution}} over {{window}}', {
+                  resolution,
+                  window: windowWords(window),
+                })
+              : t('explain.evaluated', ', evaluated at the default distance over {{window}}', {
+                  window: windowWords(window),
+                });
       const inside = [window === undefined ? '…' : `…[${window}${resolution === undefined ? '' : `:${resolution}`}]`];
       const count = described?.before.length ?? 0;
       const part = `${name}(${[...parameters.slice(0, count), ...inside, ...parameters.slice(count)].join(', ')})`;
       const with_ = given.length > 0 ? ` (${given.join(', ')})` : '';
-      return { part, words: `${described?.says ?? name}${with_}${over}.` };
+      return { part, words: `${described?.says() ?? name}${with_}${over}.` };
     }
     case 'aggregation': {
       const { name, parameter, grouping } = operation;
       const clause = grouping ? ` ${grouping.without ? 'without' : 'by'} (${grouping.labels.join(', ')}) ` : '';
       const part = `${name}${clause}(${parameter === undefined ? '' : `${parameter}, `}…)`;
-      const says = aggregationNamed(name)?.says ?? name;
+      const says = aggregationNamed(name)?.says() ?? name;
       const which = parameter === undefined ? '' : ` (${parameter})`;
       return { part, words: `${says}${which} ${groupWords(grouping)}.` };
     }
@@ -99,13 +114,13 @@ function windowWords(window: string): string {
   switch (window) {
     case '$__rate_interval':
     case '${__rate_interval}':
-      return 'a window that always holds at least four samples ($__rate_interval)';
+      return t('explain.rate-interval', 'a window that always holds at least four samples ($__rate_interval)');
     case '$__interval':
     case '${__interval}':
-      return 'one step ($__interval)';
+      return t('explain.interval', 'one step ($__interval)');
     case '$__range':
     case '${__range}':
-      return 'the whole time range ($__range)';
+      return t('explain.range', 'the whole time range ($__range)');
     default:
       return window;
   }
@@ -113,57 +128,85 @@ function windowWords(window: string): string {
 
 function groupWords(grouping: { without: boolean; labels: string[] } | undefined): string {
   if (!grouping || (!grouping.without && grouping.labels.length === 0)) {
-    return 'over all series together';
+    return t('explain.all-together', 'over all series together');
   }
   const labels = grouping.labels.join(', ');
   return grouping.without
-    ? `over the series that differ only in ${labels || 'the metric’s name'}`
-    : `for each ${labels}`;
+    ? t('explain.differ-only', 'over the series that differ only in {{labels}}', {
+        labels: labels || t('explain.metric-name', 'the metric’s name'),
+      })
+    : t('explain.for-each', 'for each {{labels}}', { labels });
 }
 
-const OPERATOR_WORDS: Record<string, string> = {
-  '+': 'Adds',
-  '-': 'Subtracts',
-  '*': 'Multiplies by',
-  '/': 'Divides by',
-  '%': 'Remainder of a division by',
-  '^': 'Raises to the power of',
-  atan2: 'Angle to',
-  '==': 'equal to',
-  '!=': 'different from',
-  '>': 'greater than',
-  '<': 'less than',
-  '>=': 'at least',
-  '<=': 'at most',
-  and: 'Keeps the series that are also in',
-  or: 'Adds the series that are missing, from',
-  unless: 'Takes away the series that are in',
-};
+function operatorWords(operator: BinaryOperator, other: string): string {
+  switch (operator) {
+    case '+':
+      return t('explain.plus', 'Adds {{other}}', { other });
+    case '-':
+      return t('explain.minus', 'Subtracts {{other}}', { other });
+    case '*':
+      return t('explain.times', 'Multiplies by {{other}}', { other });
+    case '/':
+      return t('explain.divided', 'Divides by {{other}}', { other });
+    case '%':
+      return t('explain.remainder', 'Remainder of a division by {{other}}', { other });
+    case '^':
+      return t('explain.power', 'Raises to the power of {{other}}', { other });
+    case 'atan2':
+      return t('explain.atan2', 'Angle to {{other}}', { other });
+    case '==':
+      return t('explain.equal', 'equal to {{other}}', { other });
+    case '!=':
+      return t('explain.different', 'different from {{other}}', { other });
+    case '>':
+      return t('explain.greater', 'greater than {{other}}', { other });
+    case '<':
+      return t('explain.less', 'less than {{other}}', { other });
+    case '>=':
+      return t('explain.at-least', 'at least {{other}}', { other });
+    case '<=':
+      return t('explain.at-most', 'at most {{other}}', { other });
+    case 'and':
+      return t('explain.and-in', 'Keeps the series that are also in {{other}}', { other });
+    case 'or':
+      return t('explain.or-from', 'Adds the series that are missing, from {{other}}', { other });
+    case 'unless':
+      return t('explain.unless-in', 'Takes away the series that are in {{other}}', { other });
+  }
+}
+
+/** The comparison seen from the number on the left: `5 < x` is about values greater than 5. */
+const MIRRORED: Partial<Record<BinaryOperator, BinaryOperator>> = { '<': '>', '>': '<', '<=': '>=', '>=': '<=' };
 
 function explainBinary(operation: BinaryOperation): Explained {
   const { operator, bool, operand, reversed, matching } = operation;
   const nested = typeof operand !== 'string';
   const other = nested ? renderQuery(operand) : operand;
   const part = reversed ? `${other} ${operator} …` : `… ${operator}${bool ? ' bool' : ''} ${nested ? '…' : other}`;
-  const told = OPERATOR_WORDS[operator] ?? operator;
-  const target = nested ? 'the query below' : other;
+  const target = nested ? t('explain.query-below', 'the query below') : other;
   let words: string;
   if (COMPARISONS.has(operator)) {
-    const subject = reversed ? `to which ${other} is ${told}` : `that are ${told} ${target}`;
-    words = bool ? `1 for values ${subject}, 0 for others` : `Keeps only values ${subject}`;
+    const condition = operatorWords((reversed && MIRRORED[operator]) || operator, target);
+    words = bool
+      ? t('explain.comparison-bool', '1 for values that are {{condition}}, 0 for others', { condition })
+      : t('explain.comparison', 'Keeps only values that are {{condition}}', { condition });
   } else if (reversed) {
-    words = `Takes ${other} ${operator} the value`;
+    words = t('explain.reversed', 'Takes {{other}} {{operator}} the value', { other, operator });
   } else {
-    words = `${told} ${target}`;
+    words = operatorWords(operator, target);
   }
   if (matching) {
     const { on, labels, group } = matching;
     words += on
-      ? `, where ${labels.join(', ') || 'no label'} agree`
-      : `, where all labels but ${labels.join(', ')} agree`;
+      ? t('explain.on', ', where {{labels}} agree', { labels: labels.join(', ') || t('explain.no-label', 'no label') })
+      : t('explain.ignoring', ', where all labels but {{labels}} agree', { labels: labels.join(', ') });
     if (group) {
-      words += `; several series of the ${group.side} side may meet one of the other`;
-      words += group.labels.length > 0 ? `, whose ${group.labels.join(', ')} they take` : '';
+      words +=
+        group.side === 'left'
+          ? t('explain.group-left', '; several series of the left side may meet one of the other')
+          : t('explain.group-right', '; several series of the right side may meet one of the other');
+      const taken = group.labels.join(', ');
+      words += taken ? t('explain.taken', ', whose {{labels}} they take', { labels: taken }) : '';
     }
   }
   return { part, words: `${words}.`, ...(nested ? { inner: explain(operand) } : {}) };

@@ -4,13 +4,18 @@ import { renderQuery } from './model';
 import { parseQuery } from './parse';
 
 /** The hints for a query, and what their buttons make of it. */
-function hints(text: string, type: MetricType, scrapeSeconds = 15): Array<[string, string | undefined]> {
+function hints(
+  text: string,
+  type: MetricType,
+  configured = 15,
+  measured?: number
+): Array<[string, string | undefined]> {
   const parsed = parseQuery(text);
   if (!parsed.ok || parsed.query.source.kind !== 'series') {
     throw new Error(text);
   }
   const facts = { name: parsed.query.source.metric, type, description: '', unit: '' };
-  return hintsFor(parsed.query, facts, scrapeSeconds).map((hint) => [
+  return hintsFor(parsed.query, facts, { configured, measured }).map((hint) => [
     hint.text,
     hint.fix && renderQuery(hint.fix.query),
   ]);
@@ -72,4 +77,26 @@ test('durations are read and written as Prometheus does', () => {
 test('the arithmetic of the rate interval is told', () => {
   expect(rateIntervalWords(60, 15)).toContain('$__rate_interval is 1m15s');
   expect(rateIntervalWords(15, 15)).toContain('$__rate_interval is 1m:');
+});
+
+test('what the samples show comes before what is configured', () => {
+  expect(hints('rate(a_total[2m])', 'counter', 15, 60.02)).toEqual([
+    [
+      'The metric is sampled every 1m: a window of at least 4m gives smooth rates, and 2m holds 2 samples.',
+      'rate(a_total[4m])',
+    ],
+  ]);
+  expect(hints('rate(a_total[20s])', 'counter', 15, 4.998)).toEqual([]);
+  expect(hints('rate(a_total[4m])', 'counter', 15, 59.97)).toEqual([]);
+});
+
+test('a rate interval that is too short for a slow metric gets a window of its own', () => {
+  expect(hints('increase(a_total[$__rate_interval])', 'counter', 15, 60)).toEqual([
+    [
+      'The metric is sampled every 1m, and the data source’s scrape interval is 15s: $__rate_interval can be as short as 1m, and a window of at least 4m gives smooth rates.',
+      'increase(a_total[4m])',
+    ],
+  ]);
+  expect(hints('increase(a_total[$__rate_interval])', 'counter', 15, 15.4)).toEqual([]);
+  expect(hints('increase(a_total[$__rate_interval])', 'counter', 15)).toEqual([]);
 });

@@ -1,5 +1,6 @@
 /** Says what is likely to be wrong with a query that is correct, and how to mend it. */
 import type { MetricFacts } from '../resources';
+import { t } from '../translate';
 import type { BuilderQuery, CallOperation } from './model';
 
 export interface Hint {
@@ -11,10 +12,25 @@ export interface Hint {
 const GROWTH = new Set(['rate', 'irate', 'increase', 'resets']);
 const FOR_GAUGES: Record<string, string> = { rate: 'deriv', irate: 'idelta', increase: 'delta' };
 const RATE_INTERVAL = '$__rate_interval';
+const RATE_INTERVALS = new Set([RATE_INTERVAL, '${__rate_interval}']);
 /** Samples that a window must hold for a rate that does not jump: Grafana's rate interval has as many. */
 const SAMPLES = 4;
 
-export function hintsFor(query: BuilderQuery, facts: MetricFacts | undefined, scrapeSeconds: number): Hint[] {
+/** How far samples lie apart, in seconds. */
+export interface SampleInterval {
+  /** What the data source's settings say; `$__rate_interval` is made of it. */
+  configured: number;
+  /** What the metric's newest samples show. */
+  measured?: number;
+}
+
+/** Whether the hints for a query depend on how far the metric's samples lie apart. */
+export function dependsOnInterval({ source, operations }: BuilderQuery): boolean {
+  const [first] = operations;
+  return source.kind === 'series' && first?.kind === 'call' && first.window !== undefined && GROWTH.has(first.name);
+}
+
+export function hintsFor(query: BuilderQuery, facts: MetricFacts | undefined, interval: SampleInterval): Hint[] {
   const { source, operations } = query;
   if (source.kind !== 'series' || !source.metric) {
     return [];
@@ -25,7 +41,7 @@ export function hintsFor(query: BuilderQuery, facts: MetricFacts | undefined, sc
     ...counterHints(query, facts, overTime),
     ...gaugeHints(query, facts, overTime),
     ...histogramHints(query, facts),
-    ...windowHints(query, overTime, scrapeSeconds),
+    ...windowHints(query, overTime, interval),
   ];
 }
 
@@ -44,8 +60,12 @@ function counterHints(query: BuilderQuery, facts: MetricFacts | undefined, overT
   const rate: CallOperation = { kind: 'call', name: 'rate', window: RATE_INTERVAL, parameters: [] };
   return [
     {
-      text: `${metric} is a counter: it only grows, and restarts at zero. Its rate says how fast it grows.`,
-      fix: { label: 'Add rate()', query: { source, operations: [rate, ...operations] } },
+      text: t(
+        'hints.counter',
+        '{{metric}} is a counter: it only grows, and restarts at zero. Its rate says how fast it grows.',
+        { metric }
+      ),
+      fix: { label: addLabel('rate'), query: { source, operations: [rate, ...operations] } },
     },
   ];
 }
@@ -58,9 +78,12 @@ function gaugeHints(query: BuilderQuery, facts: MetricFacts | undefined, overTim
   const [, ...rest] = query.operations;
   return [
     {
-      text: `${facts.name} is a gauge: it goes down too, and ${overTime.name}() would take that for a restart.`,
+      text: t('hints.gauge', '{{metric}} is a gauge: it goes down too, and {{name}}() would take that for a restart.', {
+        metric: facts.name,
+        name: overTime.name,
+      }),
       fix: {
-        label: `Use ${better}()`,
+        label: insteadLabel(`${better}()`),
         query: { ...query, operations: [{ ...overTime, name: better }, ...rest] },
       },
     },
@@ -87,8 +110,8 @@ function histogramHints(query: BuilderQuery, facts: MetricFacts | undefined): Hi
       );
       return [
         {
-          text: 'histogram_quantile() needs the label le, which this aggregation drops.',
-          fix: { label: 'Keep le', query: { source, operations: mended } },
+          text: t('hints.needs-le', 'histogram_quantile() needs the label le, which this aggregation drops.'),
+          fix: { label: t('hints.keep-le', 'Keep le'), query: { source, operations: mended } },
         },
       ];
     }
@@ -97,9 +120,13 @@ function histogramHints(query: BuilderQuery, facts: MetricFacts | undefined): Hi
   if (facts?.type === 'histogram' && metric.endsWith('_bucket') && rated && operations.length === 1) {
     return [
       {
-        text: `${metric} holds a histogram’s buckets. A quantile of them says, for example, below which value 95 % lie; the format Heatmap shows all of them.`,
+        text: t(
+          'hints.buckets',
+          '{{metric}} holds a histogram’s buckets. A quantile of them says, for example, below which value 95 % lie; the format Heatmap shows all of them.',
+          { metric }
+        ),
         fix: {
-          label: 'Add histogram_quantile()',
+          label: addLabel('histogram_quantile'),
           query: {
             source,
             operations: [
@@ -115,22 +142,62 @@ function histogramHints(query: BuilderQuery, facts: MetricFacts | undefined): Hi
   return [];
 }
 
-function windowHints(query: BuilderQuery, overTime: CallOperation | undefined, scrapeSeconds: number): Hint[] {
-  const seconds = overTime?.window === undefined ? undefined : secondsOf(overTime.window);
-  if (!overTime || seconds === undefined || !GROWTH.has(overTime.name) || seconds >= SAMPLES * scrapeSeconds) {
+/** Scrapes come a little early and late: a metric this much slower than configured is slower. */
+const SLOWER = 1.25;
+
+function windowHints(query: BuilderQuery, overTime: CallOperation | undefined, interval: SampleInterval): Hint[] {
+  if (!overTime?.window || !GROWTH.has(overTime.name)) {
     return [];
   }
-  const wanted = durationText(SAMPLES * scrapeSeconds);
+  const { window } = overTime;
+  const { configured, measured } = interval;
+  const sampled = measured === undefined ? configured : rounded(measured);
+  const isSlower = sampled > SLOWER * configured;
+  const isRateInterval = RATE_INTERVALS.has(window);
+  // The rate interval may be longer, where the graph's points lie far apart.
+  const seconds = isRateInterval ? SAMPLES * configured : secondsOf(window);
+  if (seconds === undefined || seconds >= SAMPLES * sampled || (isRateInterval && !isSlower)) {
+    return [];
+  }
+  const wanted = durationText(SAMPLES * sampled);
+  const every = durationText(sampled);
+  const number = Math.floor(seconds / sampled);
+  const scrape = durationText(configured);
+  // The rate interval knows only what is configured.
+  const better = isSlower ? wanted : RATE_INTERVAL;
   const [, ...rest] = query.operations;
   return [
     {
-      text: `The metric is sampled every ${durationText(scrapeSeconds)}: a window of at least ${wanted} gives smooth rates, and ${overTime.window} holds ${Math.floor(seconds / scrapeSeconds)} samples.`,
+      text: isRateInterval
+        ? t(
+            'hints.rate-interval-short',
+            'The metric is sampled every {{every}}, and the data source’s scrape interval is {{scrape}}: {{window}} can be as short as {{shortest}}, and a window of at least {{wanted}} gives smooth rates.',
+            { every, scrape, window, shortest: durationText(seconds), wanted }
+          )
+        : t(
+            'hints.window-short',
+            'The metric is sampled every {{every}}: a window of at least {{wanted}} gives smooth rates, and {{window}} holds {{number}} samples.',
+            { every, wanted, window, number }
+          ),
       fix: {
-        label: `Use ${RATE_INTERVAL}`,
-        query: { ...query, operations: [{ ...overTime, window: RATE_INTERVAL }, ...rest] },
+        label: insteadLabel(better),
+        query: { ...query, operations: [{ ...overTime, window: better }, ...rest] },
       },
     },
   ];
+}
+
+/** A measured distance without the jitter of scrapes. */
+function rounded(seconds: number): number {
+  return seconds < 2 ? Math.max(0.1, Math.round(seconds * 10) / 10) : Math.round(seconds);
+}
+
+function addLabel(name: string): string {
+  return t('hints.add', 'Add {{name}}()', { name });
+}
+
+function insteadLabel(what: string): string {
+  return t('hints.use', 'Use {{what}}', { what });
 }
 
 const UNITS: Array<[unit: string, seconds: number]> = [
@@ -171,5 +238,16 @@ export function rateIntervalWords(stepSeconds: number, scrapeSeconds: number): s
   const sum = stepSeconds + scrapeSeconds;
   const least = SAMPLES * scrapeSeconds;
   const [step, scrape] = [durationText(stepSeconds), durationText(scrapeSeconds)];
-  return `$__rate_interval is ${durationText(Math.max(sum, least))}: the greater of step + scrape interval (${step} + ${scrape} = ${durationText(sum)}) and ${SAMPLES} scrape intervals (${durationText(least)}).`;
+  return t(
+    'hints.rate-interval-words',
+    '$__rate_interval is {{result}}: the greater of step + scrape interval ({{step}} + {{scrape}} = {{sum}}) and {{samples}} scrape intervals ({{least}}).',
+    {
+      result: durationText(Math.max(sum, least)),
+      step,
+      scrape,
+      sum: durationText(sum),
+      samples: SAMPLES,
+      least: durationText(least),
+    }
+  );
 }

@@ -120,7 +120,7 @@ function valueText(text: string): Rendered {
   return { text, strength: /^[-+]/.test(text) ? SIGNED : WHOLE };
 }
 
-type SeriesSource = Extract<Source, { kind: 'series' }>;
+export type SeriesSource = Extract<Source, { kind: 'series' }>;
 
 /** `metric{label="value"}` with its offset. A name that is no plain one stands between the braces. */
 export function renderSelector(source: SeriesSource, withModifiers = false, window = ''): string {

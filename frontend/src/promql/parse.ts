@@ -6,6 +6,7 @@
 import type { SyntaxNode } from '@lezer/common';
 import { parser } from '@prometheus-io/lezer-promql';
 
+import { t } from '../translate';
 import { aggregationNamed, BINARY_OPERATORS, type BinaryOperator, functionNamed } from './functions';
 import {
   type AggregationOperation,
@@ -16,7 +17,7 @@ import {
   MATCH_OPERATORS,
   STRENGTH,
   type MatchOperator,
-  type Source,
+  type SeriesSource,
   type VectorMatching,
 } from './model';
 import { maskVariables } from './variables';
@@ -42,8 +43,6 @@ export function parseQuery(text: string): Parsed {
   }
 }
 
-type SeriesSource = Extract<Source, { kind: 'series' }>;
-
 class Reader {
   constructor(
     private readonly text: string,
@@ -55,10 +54,10 @@ class Reader {
     do {
       if (cursor.type.isError) {
         const near = this.restore(this.text.slice(Math.max(0, cursor.from - 10), cursor.to + 10)).trim();
-        throw new NotBuildable(`it is not complete, or has a mistake near “${near}”`);
+        throw new NotBuildable(t('parse.mistake', 'it is not complete, or has a mistake near “{{near}}”', { near }));
       }
       if (cursor.name === 'LineComment') {
-        throw new NotBuildable('it has a comment, for which the builder has no place');
+        throw new NotBuildable(t('parse.comment', 'it has a comment, for which the builder has no place'));
       }
     } while (cursor.next());
     const [inner] = children(top);
@@ -93,20 +92,23 @@ class Reader {
       case 'BinaryExpr':
         return this.binary(node);
       case 'MatrixSelector':
-        return this.refuse(node, 'samples over time without a function around them have no place in the builder');
+        return this.refuse(
+          node,
+          t('parse.matrix', 'samples over time without a function around them have no place in the builder')
+        );
       case 'UnaryExpr':
         if (node.lastChild?.name === 'NumberDurationLiteral') {
           return { source: { kind: 'value', text: this.numberText(node) }, operations: [] };
         }
-        return this.refuse(node, 'a sign in front of an expression has no place in the builder');
+        return this.refuse(node, t('parse.sign', 'a sign in front of an expression has no place in the builder'));
       default:
-        return this.refuse(node, 'the builder has no place for this');
+        return this.refuse(node, t('parse.no-place', 'the builder has no place for this'));
     }
   }
 
   private only(node: SyntaxNode): SyntaxNode {
     const [inner] = children(node);
-    return inner ?? this.refuse(node, 'the builder has no place for this');
+    return inner ?? this.refuse(node, t('parse.no-place', 'the builder has no place for this'));
   }
 
   private numberText(node: SyntaxNode): string {
@@ -131,7 +133,10 @@ class Reader {
       case 'BinaryExpr':
         return this.binary(node, modifiers);
       default:
-        return this.refuse(node, 'an offset of something else than a metric has no place in the builder');
+        return this.refuse(
+          node,
+          t('parse.offset', 'an offset of something else than a metric has no place in the builder')
+        );
     }
   }
 
@@ -173,7 +178,7 @@ class Reader {
   private matcher(node: SyntaxNode): LabelFilter {
     const [name, operator, value] = children(node);
     if (!name || !operator || !value || !isOneOf(MATCH_OPERATORS, this.textOf(operator))) {
-      return this.refuse(node, 'the builder cannot read this label filter');
+      return this.refuse(node, t('parse.filter', 'the builder cannot read this label filter'));
     }
     return {
       label: this.labelOf(name),
@@ -188,10 +193,10 @@ class Reader {
 
   private stringOf(node: SyntaxNode): string {
     if (node.name !== 'StringLiteral') {
-      return this.refuse(node, 'a text between quotes is expected here');
+      return this.refuse(node, t('parse.text-expected', 'a text between quotes is expected here'));
     }
     const decoded = unquote(this.restore(this.text.slice(node.from, node.to)));
-    return decoded ?? this.refuse(node, 'the builder cannot show bytes that are no text');
+    return decoded ?? this.refuse(node, t('parse.bytes', 'the builder cannot show bytes that are no text'));
   }
 
   private labels(node: SyntaxNode): string[] {
@@ -201,7 +206,7 @@ class Reader {
   private call(node: SyntaxNode): BuilderQuery {
     const [identifier, body] = children(node);
     if (!identifier || !body) {
-      return this.refuse(node, 'the builder has no place for this');
+      return this.refuse(node, t('parse.no-place', 'the builder has no place for this'));
     }
     const name = this.textOf(identifier);
     const given = children(body);
@@ -210,14 +215,17 @@ class Reader {
     }
     const described = functionNamed(name);
     if (!described) {
-      return this.refuse(node, `the builder does not offer ${name}()`);
+      return this.refuse(node, t('parse.function', 'the builder does not offer {{name}}()', { name }));
     }
     const { before, after } = described;
     const repeats = after.at(-1)?.repeats ?? false;
     const most = before.length + 1 + after.length;
     const least = before.length + 1 + after.filter(({ optional }) => !optional).length;
     if (given.length < least || (given.length > most && !repeats)) {
-      return this.refuse(node, `${name}() has another number of parameters than it takes`);
+      return this.refuse(
+        node,
+        t('parse.parameters', '{{name}}() has another number of parameters than it takes', { name })
+      );
     }
     const parameters = [...given.slice(0, before.length), ...given.slice(before.length + 1)].map((parameter, at) => {
       const kinds = [...before, ...after];
@@ -247,7 +255,7 @@ class Reader {
     if (node.name === 'SubqueryExpr') {
       const [inner, window, resolution] = children(node);
       if (!inner || !window) {
-        return this.refuse(node, 'the builder has no place for this');
+        return this.refuse(node, t('parse.no-place', 'the builder has no place for this'));
       }
       return {
         query: this.expression(inner),
@@ -257,13 +265,13 @@ class Reader {
     }
     const matrix = matrixIn(node);
     if (!matrix) {
-      return this.refuse(node, 'the builder has no place for this window');
+      return this.refuse(node, t('parse.window', 'the builder has no place for this window'));
     }
     const source = this.windowed(node);
     const window = children(matrix)[1];
     return {
       query: { source, operations: [] },
-      window: window ? this.textOf(window) : this.refuse(node, 'the window is missing'),
+      window: window ? this.textOf(window) : this.refuse(node, t('parse.window-missing', 'the window is missing')),
     };
   }
 
@@ -280,7 +288,7 @@ class Reader {
     if (/^(\$\w+|\$\{[^}]+\}|\[\[[^\]]+\]\])$/.test(text)) {
       return text;
     }
-    return this.refuse(node, 'a parameter that is computed has no place in the builder');
+    return this.refuse(node, t('parse.computed', 'a parameter that is computed has no place in the builder'));
   }
 
   private aggregation(node: SyntaxNode): BuilderQuery {
@@ -292,7 +300,7 @@ class Reader {
     const described = aggregationNamed(name.toLowerCase());
     const inner = given.at(-1);
     if (!described || !inner || given.length !== (described.parameter ? 2 : 1)) {
-      return this.refuse(node, 'the builder does not offer this aggregation');
+      return this.refuse(node, t('parse.aggregation', 'the builder does not offer this aggregation'));
     }
     const operation: AggregationOperation = { kind: 'aggregation', name: described.name };
     const [first] = given;
@@ -313,16 +321,19 @@ class Reader {
     const right = parts.at(-1);
     const operatorNode = parts[1];
     if (!left || !right || !operatorNode || parts.length < 3) {
-      return this.refuse(node, 'the builder has no place for this');
+      return this.refuse(node, t('parse.no-place', 'the builder has no place for this'));
     }
     const operator = this.textOf(operatorNode).toLowerCase();
     if (!isOneOf(BINARY_OPERATORS, operator)) {
-      return this.refuse(node, `the builder does not offer ${operator}`);
+      return this.refuse(node, t('parse.operator', 'the builder does not offer {{operator}}', { operator }));
     }
     const before = shiftedOperator(left);
     const weaker = before && STRENGTH[this.textOf(before).toLowerCase() as BinaryOperator] < STRENGTH[operator];
     if (before && (weaker || operator === '^')) {
-      return this.refuse(node, 'an offset between two operators needs parentheses for the builder');
+      return this.refuse(
+        node,
+        t('parse.offset-between', 'an offset between two operators needs parentheses for the builder')
+      );
     }
     let matching: VectorMatching | undefined;
     let bool = false;
@@ -331,7 +342,7 @@ class Reader {
         // In the grammar, `bool` and `on (…)` may stand in one node or in two.
         bool ||= children(part).some(({ name }) => name === 'Bool');
       } else if (part.name !== 'MatchingModifierClause') {
-        return this.refuse(part, 'the builder has no place for this');
+        return this.refuse(part, t('parse.no-place', 'the builder has no place for this'));
       }
       const clause = part.name === 'MatchingModifierClause' ? part : part.getChild('MatchingModifierClause');
       if (clause) {
@@ -367,7 +378,7 @@ class Reader {
       ({ name }) => !['On', 'Ignoring', 'GroupingLabels', 'GroupLeft', 'GroupRight'].includes(name)
     );
     if (extra) {
-      return this.refuse(extra, 'the builder has no place for this');
+      return this.refuse(extra, t('parse.no-place', 'the builder has no place for this'));
     }
     if (group < 0) {
       return { on, labels: firstLabels };

@@ -1,10 +1,10 @@
 /** The editor of a variable's query. */
 import type { QueryEditorProps } from '@grafana/data';
-import { t } from '@grafana/i18n';
 import { Combobox, type ComboboxOption, Field, Input, TextArea } from '@grafana/ui';
 import { useId, useState } from 'react';
 
 import type { HeadwaterDataSource } from '../datasource';
+import { t } from '../translate';
 import type { DataSourceOptions, PanelQuery } from '../types';
 import type { VariableDataQuery } from './HeadwaterVariables';
 import { modelOf, partsOf, textOf, type VariableKind, type VariableParts, writeParts } from './query_text';
@@ -73,7 +73,7 @@ export default function VariableEditor({ datasource, query: saved, onChange, ran
   };
 
   return (
-    <>
+    <div data-testid="headwater-variable-editor">
       <Field
         label={t('variable.kind', 'Query type')}
         description={t('variable.kind-description', 'What the choices of this variable are.')}
@@ -189,7 +189,7 @@ export default function VariableEditor({ datasource, query: saved, onChange, ran
           />
         </Field>
       )}
-    </>
+    </div>
   );
 }
 

@@ -4,6 +4,7 @@ use super::number::{VALUE_BYTES, write_value};
 use super::times::{BETWEEN_BYTES, TimeTexts, push_between};
 use super::{PIECE_BYTES, Pieces, push_labels, push_notices, push_text, push_time, push_value};
 use series::{Answer, InstantSample, QueryResult, Sample, Series, Statistics};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Points that are written before it is looked whether the piece is full. A point has at most
@@ -22,17 +23,35 @@ pub(crate) struct StatisticsJson {
     pub(crate) elapsed: Duration,
 }
 
+/// How much is written at once where parts are written side by side: some 200 kB. A series
+/// counts as so many points more.
+const PART_POINTS: usize = 8_192;
+const POINTS_OF_LABELS: usize = 4;
+
 /// The envelope around an [`Answer`], written piece by piece.
 pub(crate) struct AnswerJson {
-    result: QueryResult,
+    result: Arc<QueryResult>,
     /// The series or sample that comes next.
     next: usize,
+    /// The one at which this part of the answer ends.
+    end: usize,
+    /// How many bytes end a piece.
+    piece_bytes: usize,
     /// The point of that series that comes next; `None` before its labels were written.
     point: Option<usize>,
     texts: TimeTexts,
     begun: bool,
     /// What follows the result.
     tail: Vec<u8>,
+}
+
+/// How many series or samples there are.
+fn entries(result: &QueryResult) -> usize {
+    match result {
+        QueryResult::Matrix(matrix) => matrix.len(),
+        QueryResult::Vector(vector) => vector.len(),
+        QueryResult::Scalar(_) | QueryResult::String { .. } => 0,
+    }
 }
 
 impl AnswerJson {
@@ -45,13 +64,55 @@ impl AnswerJson {
         push_notices(&mut tail, &answer.warnings, &answer.infos);
         tail.push(b'}');
         Self {
-            result: answer.result,
+            end: entries(&answer.result),
+            result: Arc::new(answer.result),
             next: 0,
+            piece_bytes: PIECE_BYTES,
             point: None,
             texts: TimeTexts::default(),
             begun: false,
             tail,
         }
+    }
+
+    /// What is still to be written as parts of one piece each, which may be written side by
+    /// side and belong together in this order.
+    pub(crate) fn into_parts(mut self) -> impl Iterator<Item = Self> {
+        let end = entries(&self.result);
+        let mut ended = false;
+        std::iter::from_fn(move || {
+            if ended {
+                return None;
+            }
+            let next = self.next;
+            let mut points = 0;
+            while self.next < end && points < PART_POINTS {
+                points += POINTS_OF_LABELS + points_of(&self.result, self.next);
+                self.next += 1;
+            }
+            ended = self.next == end;
+            Some(Self {
+                result: Arc::clone(&self.result),
+                next,
+                end: self.next,
+                piece_bytes: usize::MAX,
+                point: self.point.take(),
+                texts: self.texts.clone(),
+                begun: self.begun,
+                tail: if ended {
+                    std::mem::take(&mut self.tail)
+                } else {
+                    Vec::new()
+                },
+            })
+        })
+    }
+}
+
+fn points_of(result: &QueryResult, entry: usize) -> usize {
+    match result {
+        QueryResult::Matrix(matrix) => matrix.get(entry).map_or(0, |series| series.times.len()),
+        _ => 1,
     }
 }
 
@@ -60,7 +121,7 @@ impl Pieces for AnswerJson {
         if !self.begun {
             self.begun = true;
             out.extend_from_slice(br#"{"status":"success","data":{"resultType":""#);
-            out.extend_from_slice(match self.result {
+            out.extend_from_slice(match *self.result {
                 QueryResult::Matrix(_) => b"matrix",
                 QueryResult::Vector(_) => b"vector",
                 QueryResult::Scalar(_) => b"scalar",
@@ -68,15 +129,10 @@ impl Pieces for AnswerJson {
             });
             out.extend_from_slice(br#"","result":["#);
         }
-        let more = match &self.result {
-            QueryResult::Matrix(matrix) => fill_matrix(
-                matrix,
-                &mut self.next,
-                &mut self.point,
-                &mut self.texts,
-                out,
-            ),
-            QueryResult::Vector(vector) => fill_vector(vector, &mut self.next, out),
+        let result = Arc::clone(&self.result);
+        let more = match &*result {
+            QueryResult::Matrix(matrix) => self.fill_matrix(matrix, out),
+            QueryResult::Vector(vector) => self.fill_vector(vector, out),
             QueryResult::Scalar(sample) => {
                 push_point(out, *sample);
                 false
@@ -91,52 +147,70 @@ impl Pieces for AnswerJson {
         if more {
             return true;
         }
-        out.push(b']');
-        out.extend_from_slice(&self.tail);
+        if !self.tail.is_empty() {
+            out.push(b']');
+            out.extend_from_slice(&self.tail);
+        }
         false
     }
 }
 
-/// Writes series from `next` on; `false` when there are no more.
-fn fill_matrix(
-    matrix: &[Series],
-    next: &mut usize,
-    point: &mut Option<usize>,
-    texts: &mut TimeTexts,
-    out: &mut Vec<u8>,
-) -> bool {
-    while let Some(series) = matrix.get(*next) {
-        if out.len() >= PIECE_BYTES {
-            return true;
-        }
-        let at = match *point {
-            Some(at) => at,
-            None => {
-                if *next > 0 {
-                    out.push(b',');
-                }
-                out.extend_from_slice(br#"{"metric":"#);
-                push_labels(out, &series.labels);
-                if series.times.is_empty() {
-                    out.push(b'}');
-                    *next += 1;
-                    continue;
-                }
-                out.extend_from_slice(br#","values":["#);
-                0
+impl AnswerJson {
+    /// Writes series from `next` on; `false` when there are no more.
+    fn fill_matrix(&mut self, matrix: &[Series], out: &mut Vec<u8>) -> bool {
+        while self.next < self.end {
+            if out.len() >= self.piece_bytes {
+                return true;
             }
-        };
-        let end = series.times.len().min(at + RUN);
-        push_points(out, series, at..end, texts);
-        if end < series.times.len() {
-            *point = Some(end);
-        } else {
-            out.extend_from_slice(b"\"]]}");
-            *point = None;
-            *next += 1;
+            let series = &matrix[self.next];
+            let at = match self.point {
+                Some(at) => at,
+                None => {
+                    if self.next > 0 {
+                        out.push(b',');
+                    }
+                    out.extend_from_slice(br#"{"metric":"#);
+                    push_labels(out, &series.labels);
+                    if series.times.is_empty() {
+                        out.push(b'}');
+                        self.next += 1;
+                        continue;
+                    }
+                    out.extend_from_slice(br#","values":["#);
+                    0
+                }
+            };
+            let end = series.times.len().min(at + RUN);
+            push_points(out, series, at..end, &mut self.texts);
+            if end < series.times.len() {
+                self.point = Some(end);
+            } else {
+                out.extend_from_slice(b"\"]]}");
+                self.point = None;
+                self.next += 1;
+            }
         }
+        false
     }
-    false
+
+    fn fill_vector(&mut self, vector: &[InstantSample], out: &mut Vec<u8>) -> bool {
+        while self.next < self.end {
+            if out.len() >= self.piece_bytes {
+                return true;
+            }
+            let entry = &vector[self.next];
+            if self.next > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(br#"{"metric":"#);
+            push_labels(out, &entry.labels);
+            out.extend_from_slice(br#","value":["#);
+            push_point(out, entry.sample);
+            out.extend_from_slice(b"]}");
+            self.next += 1;
+        }
+        false
+    }
 }
 
 /// `[time,"value"],…` without the end of the last.
@@ -184,24 +258,6 @@ fn push_points(
             }
         }
     }
-}
-
-fn fill_vector(vector: &[InstantSample], next: &mut usize, out: &mut Vec<u8>) -> bool {
-    while let Some(entry) = vector.get(*next) {
-        if out.len() >= PIECE_BYTES {
-            return true;
-        }
-        if *next > 0 {
-            out.push(b',');
-        }
-        out.extend_from_slice(br#"{"metric":"#);
-        push_labels(out, &entry.labels);
-        out.extend_from_slice(br#","value":["#);
-        push_point(out, entry.sample);
-        out.extend_from_slice(b"]}");
-        *next += 1;
-    }
-    false
 }
 
 /// `time,"value"`

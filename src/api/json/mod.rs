@@ -13,8 +13,9 @@ pub(crate) use times::push_time;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use std::convert::Infallible;
+use tokio::task::spawn_blocking;
 
 /// A piece is sent when it has so many bytes.
 pub(crate) const PIECE_BYTES: usize = 64 << 10;
@@ -29,26 +30,46 @@ pub(crate) trait Pieces: Send + 'static {
     fn fill(&mut self, out: &mut Vec<u8>) -> bool;
 }
 
-/// A successful answer. One that fits a piece is sent as a whole, with its length.
+/// Parts of one answer that are written at the same time, on threads of their own.
+const WRITERS: usize = 2;
+
+/// A successful list. One that fits a piece is sent as a whole, with its length.
 pub(crate) fn stream_json(mut pieces: impl Pieces) -> Response {
     let mut first = Vec::with_capacity(1 << 10);
-    let body = if pieces.fill(&mut first) {
-        let first = Some(Bytes::from(first));
-        Body::from_stream(stream::unfold(
-            (first, Some(pieces)),
-            |(first, pieces)| async move {
-                if let Some(first) = first {
-                    return Some((Ok::<_, Infallible>(first), (None, pieces)));
-                }
-                let mut pieces = pieces?;
-                let mut piece = Vec::with_capacity(PIECE_BYTES + (8 << 10));
-                let more = pieces.fill(&mut piece);
-                Some((Ok(piece.into()), (None, more.then_some(pieces))))
-            },
-        ))
-    } else {
-        Body::from(first)
-    };
+    if !pieces.fill(&mut first) {
+        return json(Body::from(first));
+    }
+    let rest = stream::unfold(Some(pieces), |pieces| async move {
+        let mut pieces = pieces?;
+        let mut piece = Vec::with_capacity(PIECE_BYTES + (8 << 10));
+        let more = pieces.fill(&mut piece);
+        Some((Bytes::from(piece), more.then_some(pieces)))
+    });
+    let all = stream::once(async { Bytes::from(first) }).chain(rest);
+    json(Body::from_stream(all.map(Ok::<_, Infallible>)))
+}
+
+/// A successful answer to a query. One that fits a piece is sent as a whole, with its length;
+/// what follows the first piece of others is written by several threads.
+pub(crate) fn stream_answer(mut answer: AnswerJson) -> Response {
+    let mut first = Vec::with_capacity(1 << 10);
+    if !answer.fill(&mut first) {
+        return json(Body::from(first));
+    }
+    let rest = stream::iter(answer.into_parts())
+        .map(|mut part| {
+            spawn_blocking(move || {
+                let mut out = Vec::with_capacity(PIECE_BYTES);
+                part.fill(&mut out);
+                Bytes::from(out)
+            })
+        })
+        .buffered(WRITERS);
+    let all = stream::once(async { Ok(Bytes::from(first)) }).chain(rest);
+    json(Body::from_stream(all))
+}
+
+fn json(body: Body) -> Response {
     let mut response = Response::new(body);
     response.headers_mut().insert(
         header::CONTENT_TYPE,

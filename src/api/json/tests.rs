@@ -18,6 +18,20 @@ fn written(mut pieces: impl Pieces) -> (Vec<u8>, Vec<usize>) {
     }
 }
 
+/// The text when all but the first piece is written in parts, and how many these are.
+fn in_parts(mut answer: AnswerJson) -> (Vec<u8>, usize) {
+    let (mut text, mut parts) = (Vec::new(), 0);
+    if answer.fill(&mut text) {
+        for mut part in answer.into_parts() {
+            let mut piece = Vec::new();
+            assert!(!part.fill(&mut piece), "a part is one piece");
+            text.extend_from_slice(&piece);
+            parts += 1;
+        }
+    }
+    (text, parts)
+}
+
 fn read(pieces: impl Pieces) -> Value {
     let (text, _) = written(pieces);
     serde_json::from_slice(&text)
@@ -92,6 +106,8 @@ proptest! {
             })
             .collect();
         let answer = Answer::new(QueryResult::Matrix(matrix.clone()));
+        let (text, _) = written(AnswerJson::new(answer.clone(), None));
+        prop_assert_eq!(&in_parts(AnswerJson::new(answer.clone(), None)).0, &text);
         let read = read(AnswerJson::new(answer, None));
         prop_assert_eq!(&read["data"]["resultType"], "matrix");
         let result = read["data"]["result"].as_array().unwrap();
@@ -190,6 +206,33 @@ fn scalars_and_strings_are_points() {
         read_string["data"],
         json!({"resultType": "string", "result": [2, "a\nb"]})
     );
+}
+
+#[test]
+fn parts_written_side_by_side_are_the_same_text() {
+    let times: Column<i64> = (0..500).map(|step| step * 15_000).collect();
+    let labels = |i: usize| Labels::new([("__name__", "m"), ("n", &i.to_string())]).unwrap();
+    let series = |i: usize| Series {
+        labels: labels(i),
+        times: times.clone(),
+        values: (0..500).map(|step| (step * i) as f64 / 3.0).collect(),
+    };
+    let sample = |i: usize| InstantSample {
+        labels: labels(i),
+        sample: Sample {
+            time: 1,
+            value: i as f64,
+        },
+    };
+    let matrix = QueryResult::Matrix((0..200).map(series).collect());
+    let vector = QueryResult::Vector((0..10_000).map(sample).collect());
+    for result in [matrix, vector] {
+        let mut answer = Answer::new(result);
+        answer.warnings.push("look out".into());
+        let (text, _) = written(AnswerJson::new(answer.clone(), None));
+        let (joined, parts) = in_parts(AnswerJson::new(answer, None));
+        assert!(joined == text && parts > 4, "{parts} parts");
+    }
 }
 
 #[test]

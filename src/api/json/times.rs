@@ -28,7 +28,7 @@ pub(crate) fn push_between(out: &mut Vec<u8>, time: i64) {
 
 /// The texts of the last column of times that was asked for. The series of a range query share
 /// one column, or parts of it, so that each step's time is spelled once.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(crate) struct TimeTexts {
     column: Column<i64>,
     texts: Vec<Between>,

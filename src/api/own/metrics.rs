@@ -1,10 +1,12 @@
 //! Headwater's own look-ups of metrics: their names, and what one of them is.
 
-use crate::reply::Refusal;
+use super::selectors::selector;
+use crate::reply::{self, Refusal};
 use crate::{Api, forwarded};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use engine::LabelQuestion;
 use serde::Serialize;
 use series::METRIC_NAME;
@@ -23,18 +25,12 @@ pub(crate) struct Metric {
     unit: String,
 }
 
-/// All metric names, sorted.
-pub(crate) async fn names(
-    State(api): State<Api>,
-    headers: HeaderMap,
-) -> Result<Json<Vec<String>>, Refusal> {
+/// All metric names, sorted; up to the engine's limit, where the answer says so.
+pub(crate) async fn names(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Refusal> {
     let context = forwarded::context(&headers);
     let question = LabelQuestion::default();
-    let names = api
-        .engine
-        .label_values(METRIC_NAME, &question, &context)
-        .await?;
-    Ok(Json(names.entries))
+    let names = api.engine.label_values(METRIC_NAME, &question, &context);
+    Ok(reply::list(names.await?))
 }
 
 /// Type, description and unit of one metric; its family's where the name carries a suffix.
@@ -60,13 +56,13 @@ pub(crate) async fn one(
             }));
         }
     }
-    let question = LabelQuestion::default();
-    let names = api
-        .engine
-        .label_values(METRIC_NAME, &question, &context)
-        .await?
-        .entries;
-    if names.binary_search(&name).is_ok() {
+    // Of a great many names the engine gives only the first, and so it is asked for this one.
+    let this_one = LabelQuestion {
+        selectors: vec![selector([(METRIC_NAME, "=", name.as_str())])],
+        ..LabelQuestion::default()
+    };
+    let this_one = api.engine.label_values(METRIC_NAME, &this_one, &context);
+    if this_one.await?.entries.contains(&name) {
         // Samples without metadata: the name is all there is to say.
         let (description, unit) = (String::new(), String::new());
         return Ok(Json(Metric {
@@ -76,6 +72,9 @@ pub(crate) async fn one(
             unit,
         }));
     }
+    let question = LabelQuestion::default();
+    let names = api.engine.label_values(METRIC_NAME, &question, &context);
+    let names = names.await?.entries;
     let near = near_names(&name, &names);
     let advice = match near.as_slice() {
         [] => String::new(),

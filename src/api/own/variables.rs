@@ -6,14 +6,14 @@ use super::{Question, time_of};
 use crate::error::{Error, Result};
 use crate::json::push_value;
 use crate::lookups::check_selector;
-use crate::{Api, forwarded};
-use axum::Json;
+use crate::{Api, forwarded, reply};
 use axum::extract::State;
 use axum::http::HeaderMap;
+use axum::response::Response;
 use engine::{Context, InstantQuery, LabelQuestion};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use series::{Labels, METRIC_NAME, QueryResult, Sample};
+use series::{Labels, Limited, METRIC_NAME, QueryResult, Sample};
 use std::fmt::Write;
 
 #[derive(Deserialize)]
@@ -49,7 +49,7 @@ pub(crate) async fn answer(
     State(api): State<Api>,
     headers: HeaderMap,
     Question(asked): Question<Asked>,
-) -> Result<Json<Vec<Choice>>> {
+) -> Result<Response> {
     let start = time_of("start", &asked.start)?;
     let end = time_of("end", &asked.end)?;
     let range = match (start, end) {
@@ -70,7 +70,7 @@ pub(crate) async fn answer(
             limit: None,
         })
     };
-    let texts = match kind_of(&asked.query)? {
+    let Limited { entries, truncated } = match kind_of(&asked.query)? {
         Kind::LabelNames => label_names(&api, of(Vec::new())?, &context).await?,
         Kind::LabelNamesOf(part) => {
             let pattern = format!(".*{part}.*");
@@ -82,40 +82,49 @@ pub(crate) async fn answer(
             of: matching,
         } => {
             let question = of(matching.map(str::to_owned).into_iter().collect())?;
-            let found = api.engine.label_values(label, &question, &context).await?;
-            found.entries
+            api.engine.label_values(label, &question, &context).await?
         }
         Kind::Metrics(pattern) => {
             let question = of(vec![selector([(METRIC_NAME, "=~", pattern)])])?;
-            let found = api
-                .engine
-                .label_values(METRIC_NAME, &question, &context)
-                .await?;
-            found.entries
+            let names = api.engine.label_values(METRIC_NAME, &question, &context);
+            names.await?
         }
         Kind::QueryResult(expr) => {
             let now = || api.host.clock.as_ref().map(|clock| clock());
             let time_ms = end
                 .or_else(now)
                 .ok_or_else(|| Error::parameter("end", "it must be given here"))?;
-            query_result(&api, expr, time_ms, &context).await?
+            Limited {
+                entries: query_result(&api, expr, time_ms, &context).await?,
+                truncated: false,
+            }
         }
         Kind::Series(matching) => {
             let question = of(vec![matching.to_owned()])?;
             let found = api.engine.series(&question, &context).await?;
-            found.entries.iter().map(series_text).collect()
+            Limited {
+                entries: found.entries.iter().map(series_text).collect(),
+                truncated: found.truncated,
+            }
         }
     };
-    let choices = texts.into_iter().map(|text| Choice {
+    let choices = entries.into_iter().map(|text| Choice {
         value: text.clone(),
         text,
     });
-    Ok(Json(choices.collect()))
+    Ok(reply::list(Limited {
+        entries: choices.collect::<Vec<_>>(),
+        truncated,
+    }))
 }
 
-async fn label_names(api: &Api, question: LabelQuestion, context: &Context) -> Result<Vec<String>> {
-    let mut names = api.engine.label_names(&question, context).await?.entries;
-    names.retain(|name| name != METRIC_NAME);
+async fn label_names(
+    api: &Api,
+    question: LabelQuestion,
+    context: &Context,
+) -> Result<Limited<Vec<String>>> {
+    let mut names = api.engine.label_names(&question, context).await?;
+    names.entries.retain(|name| name != METRIC_NAME);
     Ok(names)
 }
 

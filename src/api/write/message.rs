@@ -17,13 +17,13 @@ pub(crate) struct Request {
 /// Reads `prometheus.WriteRequest` (Remote-Write 1.0 specification).
 pub(crate) fn read_v1(message: &[u8], limits: &WriteLimits) -> Result<Request, Malformed> {
     let mut request = Request::default();
-    let mut pairs = Vec::new();
+    let mut found = FoundLabels::default();
     let mut fields = Fields::new(message);
     while let Some(field) = fields.next()? {
         match field.number {
             1 => {
                 let series =
-                    read_series_v1(field.bytes()?, &mut pairs, limits, &mut request.refusals)?;
+                    read_series_v1(field.bytes()?, &mut found, limits, &mut request.refusals)?;
                 request.series.extend(series);
             }
             3 => request.series.extend(read_metadata_v1(field.bytes()?)?),
@@ -35,20 +35,30 @@ pub(crate) fn read_v1(message: &[u8], limits: &WriteLimits) -> Result<Request, M
 
 type Pairs<'a> = Vec<(&'a [u8], &'a [u8])>;
 
+/// The labels of a series as they stand in the message, in memory that the next series uses
+/// again.
+#[derive(Default)]
+struct FoundLabels<'m> {
+    pairs: Pairs<'m>,
+    texts: Vec<(&'m str, &'m str)>,
+    joined: String,
+}
+
 fn read_series_v1<'a>(
     message: &'a [u8],
-    pairs: &mut Pairs<'a>,
+    found: &mut FoundLabels<'a>,
     limits: &WriteLimits,
     refusals: &mut Refusals,
 ) -> Result<Option<WriteSeries>, Malformed> {
-    pairs.clear();
-    let mut samples = Vec::new();
+    found.pairs.clear();
+    // Mostly one sample of each series comes at a time.
+    let mut samples = Vec::with_capacity(1);
     let mut exemplars = Vec::new();
     let mut histograms = 0;
     let mut fields = Fields::new(message);
     while let Some(field) = fields.next()? {
         match field.number {
-            1 => pairs.push(read_label(field.bytes()?)?),
+            1 => found.pairs.push(read_label(field.bytes()?)?),
             2 => samples.push(read_sample(field.bytes()?)?),
             3 => exemplars.push(field.bytes()?),
             4 => {
@@ -60,10 +70,10 @@ fn read_series_v1<'a>(
             _ => {}
         }
     }
-    let labels = match to_labels(pairs, limits) {
+    let labels = match found.labels(limits) {
         Ok(labels) => labels,
         Err(reason) => {
-            refusals.series(reason, &shown(pairs), samples.len() + histograms);
+            refusals.series(reason, &shown(&found.pairs), samples.len() + histograms);
             return Ok(None);
         }
     };
@@ -169,7 +179,7 @@ pub(crate) fn read_v2(message: &[u8], limits: &WriteLimits) -> Result<Request, M
         symbols: &symbols,
         limits,
         refs: Vec::new(),
-        pairs: Vec::new(),
+        found: FoundLabels::default(),
     };
     let mut request = Request::default();
     let mut fields = Fields::new(message);
@@ -186,7 +196,7 @@ struct SeriesV2<'m, 's> {
     symbols: &'s [&'m [u8]],
     limits: &'s WriteLimits,
     refs: Vec<u32>,
-    pairs: Pairs<'m>,
+    found: FoundLabels<'m>,
 }
 
 impl<'m> SeriesV2<'m, '_> {
@@ -196,7 +206,7 @@ impl<'m> SeriesV2<'m, '_> {
         refusals: &mut Refusals,
     ) -> Result<Option<WriteSeries>, Malformed> {
         self.refs.clear();
-        let mut samples = Vec::new();
+        let mut samples = Vec::with_capacity(1);
         let mut exemplars = Vec::new();
         let mut histograms = 0;
         let mut metadata = None;
@@ -215,13 +225,11 @@ impl<'m> SeriesV2<'m, '_> {
                 _ => {}
             }
         }
-        let labels = self
-            .resolve()
-            .and_then(|()| to_labels(&self.pairs, self.limits));
+        let labels = self.resolve().and_then(|()| self.found.labels(self.limits));
         let labels = match labels {
             Ok(labels) => labels,
             Err(reason) => {
-                let series = shown(&self.pairs);
+                let series = shown(&self.found.pairs);
                 refusals.series(reason, &series, samples.len() + histograms);
                 return Ok(None);
             }
@@ -242,7 +250,7 @@ impl<'m> SeriesV2<'m, '_> {
 
     /// The references as pairs of text.
     fn resolve(&mut self) -> Result<(), Reason> {
-        self.pairs.clear();
+        self.found.pairs.clear();
         if !self.refs.len().is_multiple_of(2) {
             return Err(Reason::OddReferences);
         }
@@ -253,7 +261,7 @@ impl<'m> SeriesV2<'m, '_> {
                     .copied()
                     .ok_or(Reason::NoSymbol(reference))
             };
-            self.pairs.push((symbol(pair[0])?, symbol(pair[1])?));
+            self.found.pairs.push((symbol(pair[0])?, symbol(pair[1])?));
         }
         Ok(())
     }
@@ -282,7 +290,7 @@ impl<'m> SeriesV2<'m, '_> {
             refusals.exemplar(reason, &series.to_string());
             return Ok(None);
         }
-        Ok(to_exemplar(&self.pairs, sample, series, refusals))
+        Ok(to_exemplar(&self.found.pairs, sample, series, refusals))
     }
 
     fn metadata(
@@ -337,49 +345,51 @@ fn kind_of(number: u32) -> MetricKind {
     }
 }
 
-/// The labels of a series: names and values are UTF-8, names are sorted, none is empty or stands
-/// twice, and the metric has a name (Remote-Write 1.0 specification, "Labels").
-fn to_labels(pairs: &[(&[u8], &[u8])], limits: &WriteLimits) -> Result<Labels, Reason> {
-    if pairs.len() > limits.labels {
-        return Err(Reason::ManyLabels {
-            found: pairs.len(),
-            limit: limits.labels,
-        });
-    }
-    let mut has_name = false;
-    let mut last: Option<&[u8]> = None;
-    let mut texts = Vec::with_capacity(pairs.len());
-    for (name, value) in pairs {
-        if name.is_empty() {
-            return Err(Reason::EmptyName);
+impl FoundLabels<'_> {
+    /// The labels of a series: names and values are UTF-8, names are sorted, none is empty or
+    /// stands twice, and the metric has a name (Remote-Write 1.0 specification, "Labels").
+    fn labels(&mut self, limits: &WriteLimits) -> Result<Labels, Reason> {
+        if self.pairs.len() > limits.labels {
+            return Err(Reason::ManyLabels {
+                found: self.pairs.len(),
+                limit: limits.labels,
+            });
         }
-        match last.map(|last| last.cmp(name)) {
-            Some(std::cmp::Ordering::Equal) => {
-                return Err(Reason::Repeated(String::from_utf8_lossy(name).into_owned()));
+        let mut has_name = false;
+        let mut last: Option<&[u8]> = None;
+        self.texts.clear();
+        for (name, value) in &self.pairs {
+            if name.is_empty() {
+                return Err(Reason::EmptyName);
             }
-            Some(std::cmp::Ordering::Greater) => {
-                return Err(Reason::Unsorted(String::from_utf8_lossy(name).into_owned()));
+            match last.map(|last| last.cmp(name)) {
+                Some(std::cmp::Ordering::Equal) => {
+                    return Err(Reason::Repeated(String::from_utf8_lossy(name).into_owned()));
+                }
+                Some(std::cmp::Ordering::Greater) => {
+                    return Err(Reason::Unsorted(String::from_utf8_lossy(name).into_owned()));
+                }
+                _ => {}
             }
-            _ => {}
+            match (std::str::from_utf8(name), std::str::from_utf8(value)) {
+                (Ok(name), Ok(value)) => self.texts.push((name, value)),
+                _ => return Err(Reason::NotUtf8),
+            }
+            has_name |= *name == METRIC_NAME.as_bytes() && !value.is_empty();
+            last = Some(name);
         }
-        match (std::str::from_utf8(name), std::str::from_utf8(value)) {
-            (Ok(name), Ok(value)) => texts.push((name, value)),
-            _ => return Err(Reason::NotUtf8),
+        if !has_name {
+            return Err(Reason::NoMetricName);
         }
-        has_name |= *name == METRIC_NAME.as_bytes() && !value.is_empty();
-        last = Some(name);
+        let labels = Labels::from_sorted_in(&mut self.joined, self.texts.iter().copied());
+        if labels.heap_size() > limits.labels_bytes {
+            return Err(Reason::LongLabels {
+                found: labels.heap_size(),
+                limit: limits.labels_bytes,
+            });
+        }
+        Ok(labels)
     }
-    if !has_name {
-        return Err(Reason::NoMetricName);
-    }
-    let labels = Labels::from_sorted(texts);
-    if labels.heap_size() > limits.labels_bytes {
-        return Err(Reason::LongLabels {
-            found: labels.heap_size(),
-            limit: limits.labels_bytes,
-        });
-    }
-    Ok(labels)
 }
 
 /// Pairs that were found to be UTF-8.

@@ -16,7 +16,12 @@ pub(super) fn of_transport(shown: &str, error: &reqwest::Error) -> Error {
     } else {
         TransportFailure::Broken
     };
-    let mut reason = error.to_string();
+    // Where nothing else is known, the error itself would show the URL, in whose parameters there
+    // may be a token.
+    let mut reason = match error.url() {
+        Some(url) => error.to_string().replace(url.as_str(), shown),
+        None => error.to_string(),
+    };
     let mut source = StdError::source(error);
     while let Some(cause) = source {
         reason = cause.to_string();

@@ -2,6 +2,7 @@
 
 use super::failure;
 use super::questions::{form, head, seconds};
+use super::reader::{MAX_ERROR_BYTES, shortened};
 use super::transport::{Request, Transport};
 use crate::{Error, FamilyMetadata, LabelQuestion, Result};
 use serde::de::DeserializeOwned;
@@ -72,8 +73,8 @@ pub(super) async fn ask_and_look<T: DeserializeOwned + Default>(
     if envelope.status == "error" {
         return Err(Error::Api {
             status,
-            kind: envelope.error_type,
-            message: envelope.error,
+            kind: shortened(envelope.error_type, MAX_ERROR_BYTES),
+            message: shortened(envelope.error, MAX_ERROR_BYTES),
         });
     }
     let length = body.len() as u64;

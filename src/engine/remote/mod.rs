@@ -367,6 +367,10 @@ impl Engine for RemoteEngine {
         })
     }
 
+    fn identity(&self, context: &Context) -> Vec<ForwardedHeader> {
+        identity(&self.transport.forwarded(context))
+    }
+
     fn resource<'a>(
         &'a self,
         request: ResourceRequest,

@@ -68,7 +68,9 @@ pub struct RemoteSettings {
     pub version: Option<String>,
     /// `seriesEndpoint`: look names up among series even where the labels endpoint would do.
     pub series_endpoint: bool,
-    /// `seriesLimit`: most entries asked of the server in look-ups; 40,000, and 0 for no limit.
+    /// `seriesLimit`: most entries asked of the server in look-ups; 40,000, and 0 for no limit. A
+    /// list that was cut says so, in its `warnings` or in the header `X-Headwater-Truncated`. The
+    /// search of metric names has a limit of its own, a million.
     pub series_limit: usize,
 }
 

@@ -8,13 +8,12 @@ mod general;
 mod template;
 
 pub(crate) use general::{Field, Frame, Values};
-pub(crate) use template::{SeriesShape, Template};
+pub(crate) use template::{SeriesShape, Shared, Template};
 
 use bytes::{BufMut, Bytes};
 use series::Column;
 use std::ops::Range;
 use std::sync::Arc;
-use template::Shared;
 
 /// Why a frame cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -138,35 +137,28 @@ impl Frames {
         }
     }
 
-    /// Hands each frame's length to `announce` and then writes its bytes.
-    pub(crate) fn write<B: BufMut>(&self, buffer: &mut B, mut announce: impl FnMut(&mut B, usize)) {
-        let mut shared = Shared::default();
-        for (index, frame) in self.list.iter().enumerate() {
-            announce(buffer, self.frame_len(index));
-            match frame {
-                Encoded::Whole(bytes) => buffer.put_slice(bytes),
-                Encoded::Series(frame) => frame.template.write(
-                    frame.texts(&self.texts),
-                    &frame.times,
-                    &frame.values,
-                    &mut shared,
-                    buffer,
-                ),
-            }
+    /// Writes the bytes of one frame. `shared` goes along from each frame to the next.
+    pub(crate) fn write_frame(&self, frame: usize, shared: &mut Shared, buffer: &mut impl BufMut) {
+        match &self.list[frame] {
+            Encoded::Whole(bytes) => buffer.put_slice(bytes),
+            Encoded::Series(frame) => frame.template.write(
+                frame.texts(&self.texts),
+                &frame.times,
+                &frame.values,
+                shared,
+                buffer,
+            ),
         }
     }
 
     /// All frames as bytes of their own.
     pub(crate) fn to_bytes(&self) -> Vec<Vec<u8>> {
-        let mut ends = Vec::new();
-        let mut all: Vec<u8> = Vec::new();
-        self.write(&mut all, |_, len| ends.push(len));
-        let mut rest = &all[..];
-        ends.iter()
-            .map(|len| {
-                let (frame, after) = rest.split_at(*len);
-                rest = after;
-                frame.to_vec()
+        let mut shared = Shared::default();
+        (0..self.len())
+            .map(|frame| {
+                let mut bytes = Vec::with_capacity(self.frame_len(frame));
+                self.write_frame(frame, &mut shared, &mut bytes);
+                bytes
             })
             .collect()
     }

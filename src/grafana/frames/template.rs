@@ -131,7 +131,7 @@ impl Template {
 
 /// What consecutive frames can share while they are written.
 #[derive(Default)]
-pub(super) struct Shared {
+pub(crate) struct Shared {
     milliseconds: Option<Column<i64>>,
     nanoseconds: Vec<i64>,
     batch_rows: Option<usize>,

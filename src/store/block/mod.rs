@@ -180,30 +180,24 @@ impl Block {
             .get(timeline as usize)
             .ok_or_else(|| StoreError::corrupt(&self.path, "no such timeline"))?;
         let mut times = Vec::with_capacity(entry.rows.min(1 << 20));
+        let total: u64 = entry.lens.iter().map(|len| u64::from(*len)).sum();
+        // All chunks with one read, or each by itself where that cannot be.
+        let whole = self.times_at(entry.offset, total).ok();
         let mut at = 0;
         for len in &entry.lens {
-            let before = times.len();
-            let mut error = None;
-            for base in [
-                Some(entry.offset),
-                Some(entry.copy).filter(|copy| *copy > 0),
-            ] {
-                let Some(base) = base else { continue };
-                match self.time_chunk(base + at, *len, &mut times) {
-                    Ok(()) => {
-                        error = None;
-                        break;
-                    }
-                    Err(failed) => {
-                        times.truncate(before);
-                        self.found_damage();
-                        error = Some(failed);
-                    }
+            let own = at as usize..at as usize + *len as usize;
+            let own = whole.as_deref().and_then(|whole| whole.get(own));
+            let mut read = match own {
+                Some(chunk) => self.decode_times(chunk, &mut times),
+                None => self.time_chunk(entry.offset + at, *len, &mut times),
+            };
+            if read.is_err() {
+                self.found_damage();
+                if entry.copy > 0 {
+                    read = self.time_chunk(entry.copy + at, *len, &mut times);
                 }
             }
-            if let Some(error) = error {
-                return Err(error);
-            }
+            read?;
             at += u64::from(*len);
         }
         if times.len() != entry.rows || !times.is_sorted_by(|a, b| a < b) {
@@ -216,7 +210,11 @@ impl Block {
     }
 
     fn time_chunk(&self, offset: u64, len: u32, times: &mut Vec<i64>) -> Result<()> {
-        if offset.saturating_add(u64::from(len)) > self.len {
+        self.decode_times(&self.times_at(offset, u64::from(len))?, times)
+    }
+
+    fn times_at(&self, offset: u64, len: u64) -> Result<Vec<u8>> {
+        if offset.checked_add(len).is_none_or(|end| end > self.len) {
             return Err(StoreError::corrupt(
                 &self.path,
                 "times lie outside of the file",
@@ -226,7 +224,11 @@ impl Block {
         self.file
             .read_at(offset, &mut bytes)
             .map_err(StoreError::io("read", &self.path))?;
-        decode_times(Kernel::best(), &bytes, times)
+        Ok(bytes)
+    }
+
+    fn decode_times(&self, chunk: &[u8], times: &mut Vec<i64>) -> Result<()> {
+        decode_times(Kernel::best(), chunk, times)
             .map_err(|error| StoreError::corrupt(&self.path, format!("times: {error}")))?;
         Ok(())
     }

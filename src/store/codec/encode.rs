@@ -272,10 +272,13 @@ fn best_plan(integers: &[i64], scratch: &mut [i64], effort: Effort) -> Plan {
         *step = pair[1].wrapping_sub(pair[0]);
     }
     let steps = &mut scratch[..n - 1];
-    let mut best = place_offset(steps, n, effort, true);
-    best.base = integers[0];
+    // The best without unary bits, which decides what else is worth a try: so denser chunks are
+    // never longer than others.
+    let mut packed = place_offset(steps, n, effort, true);
+    packed.base = integers[0];
+    let mut best = packed;
     if effort == Effort::Dense
-        && let Some(mut dense) = place_unary(steps, n, &best)
+        && let Some(mut dense) = place_unary(steps, n, &packed)
     {
         dense.base = integers[0];
         best = dense;
@@ -290,13 +293,11 @@ fn best_plan(integers: &[i64], scratch: &mut [i64], effort: Effort) -> Plan {
         if best.bytes == 0 {
             break;
         }
-        let whole = packed_width(bits_of(range / best.unit));
-        // Low bits beside unary ones are fewer than the same numbers would take packed.
-        let width = best.width + if best.unary.is_some() { 2 } else { 0 };
-        if whole >= width {
+        let whole = packed_width(bits_of(range / packed.unit));
+        if whole >= packed.width {
             // With its outliers cut off it might still be narrower.
             let narrow = |i: usize| integers[i].wrapping_sub(slope.wrapping_mul(i as i64));
-            if effort == Effort::Quick || inner_bits(n, narrow) > width {
+            if effort == Effort::Quick || inner_bits(n, narrow) > packed.width {
                 continue;
             }
         }
@@ -309,9 +310,12 @@ fn best_plan(integers: &[i64], scratch: &mut [i64], effort: Effort) -> Plan {
             Effort::Dense => place_unary(scratch, n, &plan),
             Effort::Quick | Effort::Thorough => None,
         };
-        let plan = dense.unwrap_or(plan);
-        if plan.bytes < best.bytes {
-            best = plan;
+        let denser = dense.unwrap_or(plan);
+        if denser.bytes < best.bytes {
+            best = denser;
+        }
+        if plan.bytes < packed.bytes {
+            packed = plan;
         }
     }
     best

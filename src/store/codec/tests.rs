@@ -50,6 +50,8 @@ fn the_corners_of_floats_come_back_bit_by_bit() {
     counter[100] = STALE_NAN;
     counter[101..].iter_mut().for_each(|v| *v -= 101.0);
     check(&counter);
+    // Once longer with unary bits than without.
+    check(&[18.0, STALE_NAN, 1.0].repeat(11));
 }
 
 #[test]

@@ -71,6 +71,26 @@ pub(crate) struct Target {
     pub(crate) wal_segment: u64,
 }
 
+/// Which timelines hold which times, for the rest of one request: its series mostly share one.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    latest: Option<(i64, u32)>,
+    known: HashMap<i64, u32>,
+}
+
+impl Places {
+    fn get(&self, time: i64) -> Option<u32> {
+        self.known.get(&time).copied()
+    }
+
+    fn note(&mut self, time: i64, timeline: u32) {
+        if self.latest != Some((time, timeline)) {
+            self.latest = Some((time, timeline));
+            self.known.insert(time, timeline);
+        }
+    }
+}
+
 /// How many samples at the front of each track of a series went into blocks.
 pub(crate) type Taken = Vec<(u32, Vec<(u32, usize)>)>;
 
@@ -227,7 +247,7 @@ impl Head {
             Some(last) if last == time => timeline.end_row() - 1,
             Some(last) if last > time => {
                 // Another appender of this target was ahead: these rows keep a time of their own.
-                let mut places = HashMap::new();
+                let mut places = Places::default();
                 for &(series, value) in rows {
                     self.add_samples(series, &[Sample { time, value }], &mut places);
                 }
@@ -243,12 +263,7 @@ impl Head {
 
     /// Adds samples of one series with times of their own, increasing and later than all that
     /// it has. `places` remembers for the rest of the same request where times stand.
-    pub(crate) fn add_samples(
-        &mut self,
-        series: u32,
-        samples: &[Sample],
-        places: &mut HashMap<i64, u32>,
-    ) {
+    pub(crate) fn add_samples(&mut self, series: u32, samples: &[Sample], places: &mut Places) {
         let (Some(first), Some(last)) = (samples.first(), samples.last()) else {
             return;
         };
@@ -265,7 +280,7 @@ impl Head {
         &mut self,
         series: u32,
         samples: &[Sample],
-        places: &mut HashMap<i64, u32>,
+        places: &mut Places,
     ) -> usize {
         let current = self.get(series).filter(|series| !series.current.is_empty());
         let current = current.map(|series| (series.current.timeline, series.current.runs.end()));
@@ -283,7 +298,7 @@ impl Head {
             }
         }
         if begin.is_none()
-            && let Some(id) = places.get(&samples[0].time).copied()
+            && let Some(id) = places.get(samples[0].time)
             && let Some(row) = self.timeline(id).and_then(|t| t.find(samples[0].time))
         {
             begin = Some((id, row));
@@ -292,6 +307,16 @@ impl Head {
         let Some(timeline) = self.timelines[id as usize].as_mut() else {
             return samples.len();
         };
+        if let [sample] = samples {
+            // Nearly always one sample of each series comes at a time, at a time that is there
+            // or the next one.
+            if row == timeline.end_row() {
+                timeline.push(sample.time);
+            }
+            places.note(sample.time, id);
+            self.add(series, id, row, &[sample.value], sample.time);
+            return 1;
+        }
         // Walk beside the times that are there, then add the rest.
         let mut times = Vec::new();
         timeline.times_from(row, &mut times);
@@ -307,8 +332,8 @@ impl Head {
             used = samples.len();
         }
         let values: Vec<f64> = samples[..used].iter().map(|sample| sample.value).collect();
-        places.insert(samples[0].time, id);
-        places.insert(samples[used - 1].time, id);
+        places.note(samples[0].time, id);
+        places.note(samples[used - 1].time, id);
         self.add(series, id, row, &values, samples[used - 1].time);
         used
     }

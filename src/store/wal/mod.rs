@@ -30,8 +30,11 @@ pub(crate) struct Wal {
     file: Option<Box<dyn WriteFile>>,
     /// Bytes of whole, synced frames in the segment.
     len: u64,
+    /// Those of them that say what ids mean.
+    introduced: u64,
     /// Bytes of the segments before it that this process wrote or found.
     earlier: u64,
+    earlier_introduced: u64,
     buffer: Vec<u8>,
 }
 
@@ -51,7 +54,9 @@ impl Wal {
             segment,
             file: None,
             len: 0,
+            introduced: 0,
             earlier,
+            earlier_introduced: 0,
             buffer: Vec::new(),
         }
     }
@@ -61,9 +66,16 @@ impl Wal {
         self.earlier + self.len
     }
 
+    /// Those of [`Wal::bytes`] that a checkpoint makes fewer. Introductions stand in every segment
+    /// anew: were they counted, many series would have each scrape end a segment and write all of
+    /// their labels again.
+    pub(crate) fn bytes_beside_introductions(&self) -> u64 {
+        self.bytes() - self.introduced - self.earlier_introduced
+    }
+
     /// Readies the segment that the next frame goes to and gives its number.
     pub(crate) fn prepare(&mut self) -> Result<u64> {
-        if self.file.is_some() && self.len >= self.segment_bytes {
+        if self.file.is_some() && self.len - self.introduced >= self.segment_bytes {
             self.rotate();
         }
         if self.file.is_none() {
@@ -84,7 +96,9 @@ impl Wal {
         if self.file.take().is_some() {
             self.segment += 1;
             self.earlier += self.len;
+            self.earlier_introduced += self.introduced;
             self.len = 0;
+            self.introduced = 0;
         }
         self.segment
     }
@@ -92,6 +106,7 @@ impl Wal {
     /// Counts segments as gone that came before the current one.
     pub(crate) fn forget_earlier(&mut self) {
         self.earlier = 0;
+        self.earlier_introduced = 0;
     }
 
     /// Writes one frame behind [`Wal::prepare`]; when this returns, it is on disk. After an
@@ -131,6 +146,8 @@ impl Wal {
             return Err(error);
         }
         self.len += self.buffer.len() as u64;
+        // They stand in both frames.
+        self.introduced += 2 * introduction.len() as u64;
         if self.buffer.capacity() > 4 << 20 {
             self.buffer = Vec::new();
         }

@@ -1,7 +1,7 @@
 /** One entry of the list of targets. */
-import { t } from '@grafana/i18n';
 import { useState } from 'react';
 
+import { t } from '../../translate';
 import type { TargetOptions } from '../../types';
 import { addressAdvice } from '../address';
 import { ChoiceField, DurationField, NumberField, SecretField, SwitchField, TextField } from '../fields';

@@ -1,8 +1,8 @@
 /** Targets beyond the first page. */
-import { t } from '@grafana/i18n';
 import { Button, CollapsableSection, Stack, Text } from '@grafana/ui';
 import { useState } from 'react';
 
+import { t } from '../../translate';
 import type { TargetOptions } from '../../types';
 import { type Settings, type SettingsProps, withOptions, withoutSecret } from '../settings';
 import { TryIt } from '../TryIt';

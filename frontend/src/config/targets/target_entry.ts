@@ -1,4 +1,5 @@
 /** An entry of `targets`: what it stands for, and changes to it. */
+import { t } from '../../translate';
 import type { TargetOptions } from '../../types';
 import type { Settings } from '../settings';
 
@@ -97,5 +98,7 @@ export function labelsProblem(text: string): string | undefined {
     .split(',')
     .map((pair) => pair.trim())
     .find((pair) => pair !== '' && !/^[A-Za-z_][A-Za-z0-9_]*\s*=/.test(pair));
-  return wrong === undefined ? undefined : `“${wrong}” is no label: write team=shop, env=test`;
+  return wrong === undefined
+    ? undefined
+    : t('config.target.labels-problem', '“{{wrong}}” is no label: write team=shop, env=test', { wrong });
 }

@@ -9,6 +9,8 @@ use series::{
     WriteSeries,
 };
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::Notify;
 
 /// Everything that can be asked, as it arrived.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,8 +34,9 @@ pub(crate) struct FakeEngine {
     pub(crate) exemplars: Vec<SeriesExemplars>,
     pub(crate) metadata: FamilyMetadata,
     pub(crate) passes_through: bool,
-    /// Never answers queries.
-    pub(crate) hangs: bool,
+    /// Answers nothing until it is let go.
+    pub(crate) hangs: AtomicBool,
+    pub(crate) let_go: Notify,
     pub(crate) log: Mutex<Vec<Asked>>,
 }
 
@@ -54,7 +57,8 @@ impl Default for FakeEngine {
             exemplars: Vec::new(),
             metadata: Vec::new(),
             passes_through: false,
-            hangs: false,
+            hangs: AtomicBool::new(false),
+            let_go: Notify::new(),
             log: Mutex::new(Vec::new()),
         }
     }
@@ -68,10 +72,10 @@ impl FakeEngine {
 
     fn note<'a, T: Send + 'a>(&'a self, asked: Asked, answer: T) -> Reply<'a, T> {
         self.log.lock().unwrap().push(asked);
-        let hangs = self.hangs;
+        let hangs = self.hangs.load(Ordering::SeqCst);
         Box::pin(async move {
             if hangs {
-                std::future::pending::<()>().await;
+                self.let_go.notified().await;
             }
             answer
         })

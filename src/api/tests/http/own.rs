@@ -1,11 +1,12 @@
-use crate::fake::{Asked, FakeEngine};
-use crate::{NOW, Server, host, send};
+use crate::fake::{Asked, FakeEngine, FakeStore};
+use crate::{NOW, Server, host, parts, send};
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use engine::{Engine, InstantQuery, LabelQuestion};
 use serde_json::{Value, json};
 use series::{Answer, InstantSample, Labels, Limited, QueryResult, Sample};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 async fn validate(body: Value) -> Value {
     let server = Server::new(FakeEngine::default());
@@ -281,4 +282,149 @@ async fn a_search_of_metrics_answers_each_key_from_names_asked_once() {
     assert_eq!(server.engine.asked(), []);
     let refused = server.get("/metric-search?limit=some").await;
     assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_list_that_was_cut_says_so() {
+    for truncated in [false, true] {
+        let engine = || {
+            let mut engine = variable_engine();
+            engine.values.truncated = truncated;
+            engine
+        };
+        let (_, names) = resource(engine(), "/metrics").await;
+        let variable = Server::new(engine())
+            .post_json("/variable-query", &json!({"query": "label_values(job)"}))
+            .await;
+        for answer in [names, variable] {
+            let told = answer.headers.get("x-headwater-truncated");
+            let told = told.map(|length| length.to_str().unwrap());
+            assert_eq!(told, truncated.then_some("2"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_metric_is_looked_for_by_its_name_and_not_in_a_list_that_may_be_cut() {
+    let (engine, answer) = resource(variable_engine(), "/metrics/y").await;
+    assert_eq!(answer.json()["type"], "unknown");
+    let this_one = LabelQuestion {
+        selectors: vec!["{__name__=\"y\"}".to_owned()],
+        ..LabelQuestion::default()
+    };
+    let last = engine.asked().pop();
+    assert_eq!(last, Some(Asked::Values("__name__".to_owned(), this_one)));
+}
+
+/// A server whose clock the test moves, in milliseconds.
+fn clocked(engine: FakeEngine) -> (Server, Arc<AtomicI64>) {
+    let now = Arc::new(AtomicI64::new(NOW));
+    let mut parts = parts(Arc::new(FakeStore::default()));
+    let shown = Arc::clone(&now);
+    parts.host.clock = Some(Arc::new(move || shown.load(Ordering::SeqCst)));
+    (Server::with(engine, parts), now)
+}
+
+#[tokio::test]
+async fn names_are_fetched_once_for_all_who_wait_for_them() {
+    let engine = FakeEngine {
+        hangs: true.into(),
+        ..variable_engine()
+    };
+    let (server, _) = clocked(engine);
+    let letting_go = async {
+        // By now both have asked.
+        tokio::task::yield_now().await;
+        while server.engine.log.lock().unwrap().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+        server.engine.hangs.store(false, Ordering::SeqCst);
+        server.engine.let_go.notify_waiters();
+    };
+    let (one, two) = ("/metric-search?text=x", "/metric-search?text=y");
+    let (x, y, ()) = tokio::join!(server.get(one), server.get(two), letting_go);
+    assert_eq!(x.json()["metrics"][0]["name"], "x");
+    assert_eq!(y.json()["metrics"][0]["name"], "y");
+    assert_eq!(server.engine.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn a_search_that_is_given_up_leaves_its_names_to_the_next() {
+    let engine = FakeEngine {
+        hangs: true.into(),
+        ..variable_engine()
+    };
+    let (server, _) = clocked(engine);
+    let server = Arc::new(server);
+    let first = tokio::spawn({
+        let server = Arc::clone(&server);
+        async move { server.get("/metric-search?text=x").await }
+    });
+    while server.engine.log.lock().unwrap().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    first.abort();
+    assert!(first.await.is_err());
+    server.engine.let_go.notify_waiters();
+    let next = server.get("/metric-search?text=y").await;
+    assert_eq!(next.json()["found"], 1);
+    assert_eq!(server.engine.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn old_names_are_shown_while_new_ones_are_on_their_way() {
+    let (server, now) = clocked(variable_engine());
+    let search = "/metric-search?text=x";
+    server.get(search).await;
+    assert_eq!(server.engine.asked().len(), 2);
+    now.fetch_add(19_999, Ordering::SeqCst);
+    server.get(search).await;
+    assert_eq!(server.engine.asked(), []);
+    // From here on the server does not answer.
+    server.engine.hangs.store(true, Ordering::SeqCst);
+    now.fetch_add(1, Ordering::SeqCst);
+    assert_eq!(server.get(search).await.json()["found"], 1);
+    assert_eq!(server.engine.asked().len(), 2);
+    // One fetch is enough.
+    assert_eq!(server.get(search).await.json()["found"], 1);
+    assert_eq!(server.engine.asked(), []);
+    // Names of ten minutes ago are of no use: this waits.
+    now.fetch_add(600_000, Ordering::SeqCst);
+    let letting_go = async {
+        tokio::task::yield_now().await;
+        server.engine.hangs.store(false, Ordering::SeqCst);
+        server.engine.let_go.notify_waiters();
+    };
+    let (answer, ()) = tokio::join!(server.get(search), letting_go);
+    assert_eq!(answer.json()["found"], 1);
+    // It waited for the fetch of back then, and the names are as old as that: the next asks.
+    now.fetch_add(20_000, Ordering::SeqCst);
+    server.get(search).await;
+    assert_eq!(server.engine.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn an_empty_list_of_names_is_asked_for_again_at_the_next_key() {
+    let (server, _) = clocked(FakeEngine::default());
+    for _ in 0..2 {
+        server.get("/metric-search?text=x").await;
+        assert_eq!(server.engine.asked().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn names_that_a_server_showed_one_person_are_not_shown_to_another() {
+    let engine = Arc::new(FakeEngine {
+        passes_through: true,
+        ..variable_engine()
+    });
+    let router = api::resources(Arc::clone(&engine) as Arc<dyn Engine>, host());
+    for (person, fetches) in [("a", 2), ("b", 2), ("a", 0), ("b", 0)] {
+        let request = Request::get("/metric-search?text=x")
+            .header("authorization", person)
+            .body(Body::empty())
+            .unwrap();
+        send(&router, request).await;
+        assert_eq!(engine.asked().len(), fetches, "{person}");
+    }
 }

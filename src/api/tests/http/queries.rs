@@ -252,7 +252,7 @@ async fn what_an_engine_says_becomes_status_and_kind() {
 #[tokio::test]
 async fn a_query_that_takes_too_long_is_given_up() {
     let server = Server::new(FakeEngine {
-        hangs: true,
+        hangs: true.into(),
         ..FakeEngine::default()
     });
     let path = "/api/v1/query?query=up&timeout=1ms";

@@ -3,7 +3,8 @@
 
 use super::token::{self, Fault, Piece, skip_space};
 use super::{
-    Bound, Expect, FAST_BYTES, Field, MAX_NOTICES, Open, ReadError, Reader, number, statistics,
+    Bound, Expect, FAST_BYTES, Field, MAX_ERROR_BYTES, Open, ReadError, Reader, number, shortened,
+    statistics,
 };
 
 impl Reader {
@@ -253,18 +254,13 @@ impl Reader {
     fn take_text(&mut self, field: Field, text: String) {
         match field {
             Field::Status => self.status = text,
-            Field::Error => self.error = text,
-            Field::ErrorType => self.error_kind = text,
+            Field::Error => self.error = shortened(text, MAX_ERROR_BYTES),
+            Field::ErrorType => self.error_kind = shortened(text, MAX_ERROR_BYTES),
             Field::ResultType => self.result_type = Some(text),
-            _ => {
-                let notices = match self.open.last() {
-                    Some(Open::Warnings) => &mut self.warnings,
-                    _ => &mut self.infos,
-                };
-                if notices.len() < MAX_NOTICES {
-                    notices.push(text);
-                }
-            }
+            _ => match self.open.last() {
+                Some(Open::Warnings) => self.warnings.push(text),
+                _ => self.infos.push(text),
+            },
         }
     }
 

@@ -26,8 +26,15 @@ use std::borrow::Cow;
 /// Most bytes of one text, key or label set; a longer one is refused.
 pub const MAX_PIECE_BYTES: usize = 16 << 20;
 
-/// Most warnings and infos that are kept, each; later ones are left out.
-pub const MAX_NOTICES: usize = 1_000;
+/// Most warnings and infos that are kept, each; one more says how many came after them.
+/// Prometheus itself sends ten, and every frame repeats them.
+pub const MAX_NOTICES: usize = 20;
+
+/// Longest text of a warning or info that is kept; of a longer one the rest is left out.
+pub const MAX_NOTICE_BYTES: usize = 1 << 10;
+
+/// Longest text of an error that is kept.
+pub const MAX_ERROR_BYTES: usize = 16 << 10;
 
 /// Longest text of statistics that is kept as the server wrote it; of a longer one only the
 /// numbers are.
@@ -176,12 +183,46 @@ pub struct Reader {
     result_type: Option<String>,
     half_time: Option<i64>,
     half_text: Option<String>,
-    warnings: Vec<String>,
-    infos: Vec<String>,
+    warnings: Notices,
+    infos: Notices,
     statistics: Statistics,
     histograms: Histograms,
     /// Series so far, of numbers or histograms.
     series: u64,
+}
+
+/// Warnings, or infos, as far as they are kept.
+#[derive(Default)]
+struct Notices {
+    texts: Vec<String>,
+    left_out: u64,
+}
+
+impl Notices {
+    fn push(&mut self, text: String) {
+        if self.texts.len() < MAX_NOTICES {
+            self.texts.push(shortened(text, MAX_NOTICE_BYTES));
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    fn into_texts(mut self, what: &str) -> Vec<String> {
+        if self.left_out > 0 {
+            self.texts
+                .push(format!("{} more {what} were left out", self.left_out));
+        }
+        self.texts
+    }
+}
+
+/// A text of a server's, which may be as long as it likes.
+pub(super) fn shortened(mut text: String, most_bytes: usize) -> String {
+    if text.len() > most_bytes {
+        text.truncate(text.floor_char_boundary(most_bytes));
+        text.push('…');
+    }
+    text
 }
 
 impl Reader {
@@ -204,8 +245,8 @@ impl Reader {
             result_type: None,
             half_time: None,
             half_text: None,
-            warnings: Vec::new(),
-            infos: Vec::new(),
+            warnings: Notices::default(),
+            infos: Notices::default(),
             statistics: Statistics::default(),
             histograms: Histograms::default(),
             series: 0,
@@ -337,10 +378,11 @@ impl Reader {
         }
     }
 
-    fn answer(mut self) -> Result<Read, ReadError> {
+    fn answer(self) -> Result<Read, ReadError> {
+        let mut warnings = self.warnings.into_texts("warnings");
         let misordered = self.columns.misordered();
         if misordered > 0 {
-            self.warnings.push(format!(
+            warnings.push(format!(
                 "the server sent {misordered} samples out of order or twice; they were sorted, \
                  and of samples with the same time the last was kept"
             ));
@@ -376,8 +418,8 @@ impl Reader {
             answer: Answer {
                 result,
                 histograms: self.histograms.into_series(),
-                warnings: self.warnings,
-                infos: self.infos,
+                warnings,
+                infos: self.infos.into_texts("infos"),
                 statistics: self.statistics,
             },
             reached: self.full,

@@ -442,6 +442,35 @@ fn what_follows_the_answer_does_not_change_it() {
 }
 
 #[test]
+fn of_many_or_long_notices_the_first_are_kept_and_the_rest_counted() {
+    let long = "ä".repeat(MAX_NOTICE_BYTES);
+    let mut texts: Vec<String> = (0..MAX_NOTICES + 5).map(|i| format!("w{i}")).collect();
+    texts[0] = long;
+    let warnings = serde_json::to_string(&texts).unwrap();
+    let answer = answer(&format!(
+        r#"{{"status":"success","warnings":{warnings},"infos":["i"],"data":{{"resultType":"matrix","result":[]}}}}"#
+    ));
+    assert_eq!(answer.warnings.len(), MAX_NOTICES + 1);
+    assert_eq!(answer.warnings[0].len(), MAX_NOTICE_BYTES + "…".len());
+    assert_eq!(
+        answer.warnings[MAX_NOTICES],
+        "5 more warnings were left out"
+    );
+    assert_eq!(answer.infos, ["i"]);
+}
+
+#[test]
+fn an_endless_error_is_cut() {
+    let error = "x".repeat(MAX_ERROR_BYTES + 1);
+    let body = format!(r#"{{"status":"error","errorType":"execution","error":"{error}"}}"#);
+    let Ok(Read::Failed { message, .. }) = read(&body) else {
+        panic!("an error is no answer");
+    };
+    assert_eq!(message.len(), MAX_ERROR_BYTES + "…".len());
+    assert!(message.ends_with("x…"));
+}
+
+#[test]
 fn samples_out_of_order_are_sorted_with_a_warning() {
     let answer = answer(&matrix_body(
         r#"{"metric":{},"values":[[3,"3"],[1,"1"],[1,"2"]]}"#,

@@ -289,3 +289,22 @@ fn backfilled_days_become_blocks_and_come_back_once() {
     assert_eq!(appended.stored, 0);
     bench.check();
 }
+
+#[test]
+fn many_series_are_not_introduced_anew_with_every_scrape() {
+    // Their labels alone are longer than a segment and than what calls for a checkpoint.
+    let mut bench = Bench::new(MemoryDisk::new(), options());
+    for round in 0..30 {
+        let rows: Vec<_> = (0..300).map(|series| (series, f64::from(round))).collect();
+        bench.scrape(0, &rows).unwrap();
+        bench.store().maintain().unwrap();
+        bench.advance(100);
+    }
+    let files = bench.disk.files();
+    let names = files.keys().filter_map(|path| path.file_name()?.to_str());
+    let segments = names.filter_map(|name| name.strip_prefix("wal-")?.parse::<u64>().ok());
+    let newest = segments.max().unwrap();
+    assert!(newest < 10, "{newest} segments for 30 scrapes");
+    bench.restart(Outage::PowerCut);
+    bench.check();
+}
