@@ -92,13 +92,14 @@ test('a table has a column for every label of any series, and the value last', (
   );
   const table = first(frames);
   expect(frames).toHaveLength(1);
-  expect(table.fields.map(({ name }) => name)).toEqual(['Time', '__name__', 'instance', 'job', 'Value']);
+  expect(table.fields.map(({ name }) => name)).toEqual(['Time', '__name__', 'job', 'instance', 'Value']);
+  // By time, and of one time by series.
   expect(columns(table)).toEqual({
-    Time: [1, 2, 1],
+    Time: [1, 1, 2],
     __name__: ['m', 'm', 'm'],
-    instance: ['', '', 'i'],
-    job: ['a', 'a', ''],
-    Value: [10, 11, 20],
+    job: ['a', '', 'a'],
+    instance: ['', 'i', ''],
+    Value: [10, 20, 11],
   });
   expect(table.length).toBe(3);
   expect(table.meta?.type).toBeUndefined();

@@ -28,6 +28,9 @@ export interface Props {
   onToggle: (value: string) => void;
 }
 
+/** A panel's editor is too narrow for all lists at their width; less than this tells nothing. */
+const NARROWEST = 150;
+
 export function ChoiceList(props: Props) {
   const { name, placeholder, text, choices, chosen, several, foot, width, onText, onToggle } = props;
   const styles = useStyles2(getStyles);
@@ -58,7 +61,7 @@ export function ChoiceList(props: Props) {
   };
 
   return (
-    <div style={{ width }}>
+    <div style={{ flex: `0 1 ${width}px`, minWidth: NARROWEST }}>
       <Input
         role="combobox"
         aria-label={name}

@@ -1,5 +1,5 @@
 /** One table of all series that a query answered with. */
-import { type DataFrame, type Field, FieldType, TIME_SERIES_TIME_FIELD_NAME } from '@grafana/data';
+import { type DataFrame, type Field, FieldType, sortDataFrame, TIME_SERIES_TIME_FIELD_NAME } from '@grafana/data';
 
 import { bucketBound } from './bucket';
 import { type Group, groupedBy, seriesOf } from './series';
@@ -8,8 +8,9 @@ import { type Group, groupedBy, seriesOf } from './series';
 const VALUE = 'Value';
 
 /**
- * A table for each refId: time, a column for each label of any of its series in the order of their
- * names, and the value.
+ * A table for each refId: time, a column for each label of any of its series, and the value. Labels
+ * stand in the order of their names, those of the first series before what others add; rows stand
+ * in the order of time, and those of one time in the order of the series.
  *
  * With several queries the value columns are told apart as `Value #A`; dashboards name them so in
  * their overrides and transformations.
@@ -26,8 +27,8 @@ function table(frames: Group<DataFrame>, valueName: string): DataFrame {
   const all = frames.flatMap((frame) => seriesOf(frame) ?? []);
   const time: Field = { name: TIME_SERIES_TIME_FIELD_NAME, type: FieldType.time, config: {}, values: [] };
   const value: Field = { name: valueName, type: all[0]?.value.type ?? FieldType.number, config: {}, values: [] };
-  const names = new Set(all.flatMap((series) => Object.keys(series.value.labels ?? {})));
-  const columns = [...names].sort().map((name): Field => {
+  const names = new Set(all.flatMap((series) => Object.keys(series.value.labels ?? {}).sort()));
+  const columns = [...names].map((name): Field => {
     const type = name === 'le' ? FieldType.number : FieldType.string;
     return { name, type, config: { filterable: true }, values: [] };
   });
@@ -47,5 +48,8 @@ function table(frames: Group<DataFrame>, valueName: string): DataFrame {
   }
   // The frames' type says one series a frame, which a table is not.
   const { type: _type, typeVersion: _typeVersion, ...meta } = frames[0].meta ?? {};
-  return { refId: frames[0].refId, meta, length: time.values.length, fields: [time, ...columns, value] };
+  const rows = { refId: frames[0].refId, meta, length: time.values.length, fields: [time, ...columns, value] };
+  // Instant answers, which most tables are, have one time.
+  const inOrder = time.values.every((at, row) => row === 0 || time.values[row - 1] <= at);
+  return inOrder ? rows : sortDataFrame(rows, 0);
 }
