@@ -13,6 +13,7 @@ import {
 import { AUTO_LEGEND, INSTANT_REF_ID_SUFFIX } from './query';
 import { type LinkTarget, withTraceLinks } from './shaping/exemplars';
 import { heatmapRows } from './shaping/heatmap';
+import { VALUE } from './shaping/series';
 import { tables } from './shaping/table';
 import type { ExemplarTraceIdDestination, PanelQuery, ResultFormat } from './types';
 
@@ -24,9 +25,6 @@ export interface Layout {
   /** The name of another data source; `undefined` where there is none with this uid. */
   dataSourceName: (uid: string) => string | undefined;
 }
-
-/** The name of values that have none of their own. */
-const NAMELESS = 'Value';
 
 type Shape = 'exemplar' | 'table' | 'heatmap' | 'series';
 
@@ -82,7 +80,7 @@ function withoutMetricTwice(frame: DataFrame, all: DataFrame[]): DataFrame {
     if (!twice(field)) {
       return field;
     }
-    const name = getFieldDisplayName({ ...field, name: NAMELESS }, frame, all);
+    const name = getFieldDisplayName({ ...field, name: VALUE }, frame, all);
     return { ...field, config: { ...field.config, displayNameFromDS: name } };
   });
   return { ...frame, fields };

@@ -1,6 +1,9 @@
 /** The series in an answer's frames. */
 import type { DataFrame, Field } from '@grafana/data';
 
+/** The name of values that have none of their own, as the Prometheus data source gives it. */
+export const VALUE = 'Value';
+
 /** A frame of the backend that holds one series. */
 export interface Series {
   frame: DataFrame;

@@ -2,10 +2,7 @@
 import { type DataFrame, type Field, FieldType, sortDataFrame, TIME_SERIES_TIME_FIELD_NAME } from '@grafana/data';
 
 import { bucketBound } from './bucket';
-import { type Group, groupedBy, seriesOf } from './series';
-
-/** The name of the value column, as the Prometheus data source names it. */
-const VALUE = 'Value';
+import { type Group, groupedBy, seriesOf, VALUE } from './series';
 
 /**
  * A table for each refId: time, a column for each label of any of its series, and the value. Labels
