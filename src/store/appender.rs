@@ -181,8 +181,8 @@ impl Session {
         {
             put_target(&mut introduction, self.target, labels);
         }
-        batch.put_series(&mut introduction);
-        wal.append(&introduction, |out| {
+        let repeated = batch.put_series(&mut introduction);
+        wal.append(&introduction, repeated, |out| {
             if !self.accepted.is_empty() {
                 put_scrape(out, self.target, scrape.time, &self.accepted);
             }
@@ -283,8 +283,8 @@ fn write_held(shared: &Shared, series: &[WriteSeries], ids: &[Option<u32>]) -> R
         return Ok(batch.appended);
     }
     let mut introduction = Vec::new();
-    batch.put_series(&mut introduction);
-    wal.append(&introduction, |out| batch.put_rest(out))?;
+    let repeated = batch.put_series(&mut introduction);
+    wal.append(&introduction, repeated, |out| batch.put_rest(out))?;
     Ok(batch.apply(&mut shared.head_mut()))
 }
 
@@ -355,6 +355,14 @@ fn hold(shared: &Shared, labels: &Labels, first: i64) -> Result<u32> {
     Ok(id)
 }
 
+/// A series that is introduced to a segment of the log.
+struct Introduction {
+    id: u32,
+    labels: Labels,
+    /// Whether an older segment knew it.
+    repeats: bool,
+}
+
 /// What one write brings besides a target's rows.
 struct Batch<'a> {
     shared: &'a Shared,
@@ -363,7 +371,7 @@ struct Batch<'a> {
     newest: i64,
     appended: Appended,
     /// Series that the segment does not know yet.
-    fresh: Vec<(u32, Labels)>,
+    fresh: Vec<Introduction>,
     fresh_ids: std::collections::HashSet<u32>,
     samples: Vec<(u32, Sample)>,
     /// The last sample of each series in this write, where one may come twice.
@@ -410,7 +418,11 @@ impl<'a> Batch<'a> {
     fn introduce(&mut self, head: &Head, id: u32) {
         let Some(series) = head.get(id) else { return };
         if series.wal_segment != self.segment && self.fresh_ids.insert(id) {
-            self.fresh.push((id, series.labels.clone()));
+            self.fresh.push(Introduction {
+                id,
+                labels: series.labels.clone(),
+                repeats: series.wal_segment > 0,
+            });
         }
     }
 
@@ -482,10 +494,17 @@ impl<'a> Batch<'a> {
         }
     }
 
-    fn put_series(&self, out: &mut Vec<u8>) {
-        for (id, labels) in &self.fresh {
-            put_series(out, *id, labels);
+    /// Introduces series to the segment, and says how many of the bytes older segments had too.
+    fn put_series(&self, out: &mut Vec<u8>) -> u64 {
+        let mut repeated = 0;
+        for fresh in &self.fresh {
+            let before = out.len();
+            put_series(out, fresh.id, &fresh.labels);
+            if fresh.repeats {
+                repeated += (out.len() - before) as u64;
+            }
         }
+        repeated
     }
 
     fn put_rest(&self, out: &mut Vec<u8>) {
@@ -502,8 +521,8 @@ impl<'a> Batch<'a> {
 
     /// Puts all into the head, behind the log.
     fn apply(self, head: &mut Head) -> Appended {
-        for (id, _) in &self.fresh {
-            if let Some(series) = head.get_mut(*id) {
+        for fresh in &self.fresh {
+            if let Some(series) = head.get_mut(fresh.id) {
                 series.wal_segment = self.segment;
             }
         }

@@ -69,7 +69,7 @@ impl Shared {
         let wal_bytes = self
             .writer()
             .as_ref()
-            .map_or(0, |wal| wal.bytes_beside_introductions());
+            .map_or(0, |wal| wal.bytes_beside_repetition());
         let head = self.head();
         // A range becomes a block when half of the next one is over: late scrapes are in then.
         let newest = head.max_time.map(|max| max.min(self.clock.now()));

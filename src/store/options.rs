@@ -27,11 +27,11 @@ pub struct Options {
     /// Milliseconds that a compacted block spans, a multiple of `block_range`.
     /// Default: 24 hours.
     pub compacted_range: i64,
-    /// Bytes after which the log begins a new segment, beside those that introduce series.
+    /// Bytes after which the log begins a new segment, beside those that introduce series again.
     /// Default: 16 MiB.
     pub wal_segment_bytes: u64,
     /// Bytes of log after which the head is written down, so that opening stays quick, beside those
-    /// that introduce series; with a large head only after twice as much as that takes.
+    /// that introduce series again; with a large head only after twice as much as that takes.
     /// Default: 2 MiB.
     pub checkpoint_bytes: u64,
     /// Samples of ranges that already became blocks which may wait in memory before they become

@@ -30,11 +30,11 @@ pub(crate) struct Wal {
     file: Option<Box<dyn WriteFile>>,
     /// Bytes of whole, synced frames in the segment.
     len: u64,
-    /// Those of them that say what ids mean.
-    introduced: u64,
+    /// Those of them that introduce series which the log knew before.
+    repeated: u64,
     /// Bytes of the segments before it that this process wrote or found.
     earlier: u64,
-    earlier_introduced: u64,
+    earlier_repeated: u64,
     buffer: Vec<u8>,
 }
 
@@ -54,9 +54,9 @@ impl Wal {
             segment,
             file: None,
             len: 0,
-            introduced: 0,
+            repeated: 0,
             earlier,
-            earlier_introduced: 0,
+            earlier_repeated: 0,
             buffer: Vec::new(),
         }
     }
@@ -66,16 +66,16 @@ impl Wal {
         self.earlier + self.len
     }
 
-    /// Those of [`Wal::bytes`] that a checkpoint makes fewer. Introductions stand in every segment
-    /// anew: were they counted, many series would have each scrape end a segment and write all of
-    /// their labels again.
-    pub(crate) fn bytes_beside_introductions(&self) -> u64 {
-        self.bytes() - self.introduced - self.earlier_introduced
+    /// Those of [`Wal::bytes`] that a checkpoint makes fewer. Series are introduced to every segment
+    /// again: were that counted, many series would have each scrape end a segment and write all of
+    /// their labels anew.
+    pub(crate) fn bytes_beside_repetition(&self) -> u64 {
+        self.bytes() - self.repeated - self.earlier_repeated
     }
 
     /// Readies the segment that the next frame goes to and gives its number.
     pub(crate) fn prepare(&mut self) -> Result<u64> {
-        if self.file.is_some() && self.len - self.introduced >= self.segment_bytes {
+        if self.file.is_some() && self.len - self.repeated >= self.segment_bytes {
             self.rotate();
         }
         if self.file.is_none() {
@@ -96,9 +96,9 @@ impl Wal {
         if self.file.take().is_some() {
             self.segment += 1;
             self.earlier += self.len;
-            self.earlier_introduced += self.introduced;
+            self.earlier_repeated += self.repeated;
             self.len = 0;
-            self.introduced = 0;
+            self.repeated = 0;
         }
         self.segment
     }
@@ -106,17 +106,19 @@ impl Wal {
     /// Counts segments as gone that came before the current one.
     pub(crate) fn forget_earlier(&mut self) {
         self.earlier = 0;
-        self.earlier_introduced = 0;
+        self.earlier_repeated = 0;
     }
 
     /// Writes one frame behind [`Wal::prepare`]; when this returns, it is on disk. After an
     /// error it is not, as far as the disk lets that be undone.
     ///
     /// `introduction` holds the records that say what ids mean. All that follows in the segment
-    /// depends on them, so that they also get a frame of their own.
+    /// depends on them, so that they also get a frame of their own. `repeated` of its bytes stand
+    /// in older segments too.
     pub(crate) fn append(
         &mut self,
         introduction: &[u8],
+        repeated: u64,
         fill: impl FnOnce(&mut Vec<u8>),
     ) -> Result<()> {
         self.prepare()?;
@@ -147,7 +149,7 @@ impl Wal {
         }
         self.len += self.buffer.len() as u64;
         // They stand in both frames.
-        self.introduced += 2 * introduction.len() as u64;
+        self.repeated += 2 * repeated;
         if self.buffer.capacity() > 4 << 20 {
             self.buffer = Vec::new();
         }

@@ -300,11 +300,35 @@ fn many_series_are_not_introduced_anew_with_every_scrape() {
         bench.store().maintain().unwrap();
         bench.advance(100);
     }
-    let files = bench.disk.files();
-    let names = files.keys().filter_map(|path| path.file_name()?.to_str());
-    let segments = names.filter_map(|name| name.strip_prefix("wal-")?.parse::<u64>().ok());
-    let newest = segments.max().unwrap();
+    let newest = newest_segment(&bench);
     assert!(newest < 10, "{newest} segments for 30 scrapes");
     bench.restart(Outage::PowerCut);
     bench.check();
+}
+
+#[test]
+fn series_that_are_new_with_every_scrape_do_not_let_the_log_grow() {
+    let mut bench = Bench::new(MemoryDisk::new(), options());
+    for round in 0..20 {
+        let rows: Vec<_> = (0..100).map(|series| (round * 100 + series, 1.0)).collect();
+        bench.scrape(0, &rows).unwrap();
+        bench.store().maintain().unwrap();
+        bench.advance(100);
+    }
+    // Their introductions are most of the log, and a checkpoint makes it short.
+    let newest = newest_segment(&bench);
+    assert!(
+        newest >= 10,
+        "{newest} segments for 20 scrapes of new series"
+    );
+    bench.restart(Outage::PowerCut);
+    bench.check();
+}
+
+/// Segments have numbers that are never used twice.
+fn newest_segment(bench: &Bench) -> u64 {
+    let files = bench.disk.files();
+    let names = files.keys().filter_map(|path| path.file_name()?.to_str());
+    let segments = names.filter_map(|name| name.strip_prefix("wal-")?.parse().ok());
+    segments.max().unwrap()
 }
