@@ -53,13 +53,22 @@ function watch() {
   let asked = 0;
   window.metricFieldFigures = figures;
   for (const kind of ['keydown', 'focusin']) {
-    document.addEventListener(kind, () => (asked = performance.now()), true);
+    document.addEventListener(
+      kind,
+      (event) => {
+        if (event.target?.getAttribute?.('role') === 'combobox') {
+          asked = performance.now();
+        }
+      },
+      true
+    );
   }
   const fetchOfGrafana = window.fetch;
   window.fetch = async (...request) => {
     const url = String(request[0]?.url ?? request[0]);
     const response = await fetchOfGrafana(...request);
-    if (url.includes('/metric-search')) {
+    // What is fetched before anybody touches the field is nobody's wait.
+    if (url.includes('/metric-search') && asked > 0) {
       const since = asked;
       const text = new URL(url, location.href).searchParams.get('text');
       const answered = performance.now() - since;

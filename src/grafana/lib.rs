@@ -38,6 +38,8 @@ pub use instances::OpenEngine;
 pub use launch::{Endpoint, Launch, LaunchError};
 pub use log::{GrafanaLog, parse_level};
 pub use metrics::Metrics;
+#[cfg(target_os = "linux")]
+pub use metrics::OwnProcess;
 pub use panel_query::Legend;
 pub use panics::log_panics;
 pub use server::{Plugin, ServeError};

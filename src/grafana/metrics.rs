@@ -3,6 +3,13 @@
 use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
+#[cfg(target_os = "linux")]
+use prometheus::{
+    core::Collector,
+    core::Desc,
+    process_collector::ProcessCollector,
+    proto::{Counter, MetricFamily},
+};
 
 /// Counts what this room does.
 #[derive(Clone)]
@@ -69,9 +76,7 @@ impl Metrics {
         registry.register(Box::new(metrics.streams.clone()))?;
         registry.register(Box::new(metrics.instances.clone()))?;
         #[cfg(target_os = "linux")]
-        registry.register(Box::new(
-            prometheus::process_collector::ProcessCollector::for_self(),
-        ))?;
+        registry.register(Box::new(OwnProcess::default()))?;
         Ok(metrics)
     }
 
@@ -89,6 +94,39 @@ impl Metrics {
     }
 }
 
+/// The metrics of this process. The library's own collector counts the CPU in whole seconds, of
+/// which a process that needs few gets none within a rate's window.
+#[cfg(target_os = "linux")]
+pub struct OwnProcess(ProcessCollector);
+
+#[cfg(target_os = "linux")]
+impl Default for OwnProcess {
+    fn default() -> Self {
+        Self(ProcessCollector::for_self())
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Collector for OwnProcess {
+    fn desc(&self) -> Vec<&Desc> {
+        self.0.desc()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let mut families = self.0.collect();
+        let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+        let cpu = families
+            .iter_mut()
+            .find(|family| family.name() == "process_cpu_seconds_total");
+        for metric in cpu.into_iter().flat_map(MetricFamily::mut_metric) {
+            let mut seconds = Counter::default();
+            seconds.set_value(used.tv_sec as f64 + used.tv_nsec as f64 / 1e9);
+            metric.set_counter(seconds);
+        }
+        families
+    }
+}
+
 /// One more while it lives.
 pub(crate) struct Counted(IntGauge);
 
@@ -102,5 +140,25 @@ impl Counted {
 impl Drop for Counted {
     fn drop(&mut self) {
         self.0.dec();
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpu_below_a_second_is_counted() {
+        let metrics = Metrics::new().unwrap();
+        let seconds = || -> f64 {
+            let page = String::from_utf8(metrics.to_text().unwrap()).unwrap();
+            let line = page
+                .lines()
+                .find_map(|line| line.strip_prefix("process_cpu_seconds_total "));
+            line.unwrap().parse().unwrap()
+        };
+        let before = seconds();
+        assert!(before > 0.0 && before.fract() > 0.0, "{before}");
+        assert!(seconds() > before);
     }
 }

@@ -10,8 +10,11 @@ use std::time::{Duration, Instant};
 /// How many targets a message lists before it only counts them.
 const LISTED: usize = 3;
 
-/// How long a diagnosis waits for targets to be asked.
+/// How long a diagnosis waits for targets to be asked again.
 const FRESH_SCRAPE: Duration = Duration::from_secs(3);
+/// How long it waits for the first answer of any target: without one, nothing can be said. That
+/// is the usual timeout of a scrape and its place within the first second.
+const FIRST_SCRAPE: Duration = Duration::from_secs(11);
 /// What a target said so long ago says nothing of how it is now, in milliseconds.
 const LATELY_MS: u64 = 60_000;
 /// A failure so long ago may be over, in milliseconds. Whoever asks over and over asks the
@@ -88,6 +91,11 @@ impl Condition for Living {
                     .to_owned()
             }
             (_, false) => listed(&complaints),
+            (_, true) if up == 0 => format!(
+                "Scraping has begun, but no target of {} has answered yet. Test again in some \
+                 seconds.",
+                targets.len(),
+            ),
             (_, true) => format!("Scraping works: {}.", described(targets, up)),
         };
         let advice = (!damage.is_empty()).then(|| {
@@ -137,7 +145,13 @@ impl Living {
         };
         loop {
             let status = self.running.scraper.status();
-            if status.targets.iter().all(is_settled) || asked.elapsed() > FRESH_SCRAPE {
+            let was_asked = |target: &TargetState| target.last_scrape.is_some();
+            let wait = if status.targets.iter().any(was_asked) {
+                FRESH_SCRAPE
+            } else {
+                FIRST_SCRAPE
+            };
+            if status.targets.iter().all(is_settled) || asked.elapsed() > wait {
                 return status;
             }
             std::thread::sleep(Duration::from_millis(50));

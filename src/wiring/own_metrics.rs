@@ -51,9 +51,7 @@ impl OwnMetrics {
         registry.register(Box::new(metrics.wal_bytes.clone()))?;
         registry.register(Box::new(metrics.targets.clone()))?;
         #[cfg(target_os = "linux")]
-        registry.register(Box::new(
-            prometheus::process_collector::ProcessCollector::for_self(),
-        ))?;
+        registry.register(Box::new(grafana::OwnProcess::default()))?;
         Ok(metrics)
     }
 

@@ -274,3 +274,23 @@ func TestMetricsTellOfEachDataSourcesStore(t *testing.T) {
 		}
 	}
 }
+
+// A test of a new data source waits for the first answer of a slow app, so that it can say what
+// the app gives.
+func TestHealthWaitsForTheFirstScrapeOfASlowApp(t *testing.T) {
+	t.Parallel()
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-time.After(4 * time.Second):
+		case <-r.Context().Done():
+		}
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+		w.Write([]byte("# TYPE wiki_pages gauge\nwiki_pages 3\n"))
+	}))
+	defer app.Close()
+	p := start(t, launch{env: []string{"GF_PLUGIN_DATA_DIR=" + t.TempDir()}})
+	ds := remote(app.URL).with("engine", "embedded")
+	if got := p.health(ds); got.Status != healthy || !strings.Contains(got.Message, "gives 1 series") {
+		t.Fatalf("%s: %s", got.Status, got.Message)
+	}
+}

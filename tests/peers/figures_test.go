@@ -85,7 +85,7 @@ func (f figure) query(end int64) Query {
 // cost is what one query took.
 type cost struct {
 	cpu, wall time.Duration
-	bytes     int
+	bytes     int64
 }
 
 // measured is what was seen of one server and data set.
@@ -242,9 +242,9 @@ func ask(server *Server, q Query) (median cost, err error) {
 			return median, err
 		}
 		begun := time.Now()
-		var body []byte
+		var size int64
 		for range batch {
-			if body, err = server.Ask(q); err != nil {
+			if size, err = server.Ask(q); err != nil {
 				return median, err
 			}
 		}
@@ -257,7 +257,7 @@ func ask(server *Server, q Query) (median cost, err error) {
 			batch = max(1, int(50*time.Millisecond/max(wall, time.Millisecond/20)))
 			continue
 		}
-		costs = append(costs, cost{(after - before) / time.Duration(batch), wall, len(body)})
+		costs = append(costs, cost{(after - before) / time.Duration(batch), wall, size})
 	}
 	middle := func(of func(cost) time.Duration) time.Duration {
 		slices.SortFunc(costs, func(a, b cost) int { return int(of(a) - of(b)) })

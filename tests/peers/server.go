@@ -158,6 +158,9 @@ type Server struct {
 	output printed
 }
 
+// readBytes is how much of an answer is read at once.
+const readBytes = 256 << 10
+
 // Output is what the process printed so far, up to a bound.
 func (s *Server) Output() string {
 	s.output.mu.Lock()
@@ -200,7 +203,7 @@ func Start(kind Kind, dir string) (*Server, error) {
 	s := &Server{
 		Kind: kind, URL: "http://" + address, Dir: data,
 		cmd:    exec.Command(program, kind.arguments(address, data)...),
-		client: &http.Client{Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 16}},
+		client: &http.Client{Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 16, ReadBufferSize: readBytes}},
 		ended:  make(chan struct{}),
 	}
 	s.cmd.Env = append(os.Environ(), kind.Environment...)
@@ -347,9 +350,22 @@ func (s *Server) getJSON(path string, into any) error {
 	return json.Unmarshal(body, into)
 }
 
-// Ask sends a query and reads the whole answer without looking into it. What the server
-// answered when it refused is the error's text.
-func (s *Server) Ask(q Query) ([]byte, error) { return s.Get(q.path()) }
+// Ask sends a query and reads the whole answer without looking into it or keeping it, so that
+// the asking takes little of the cores which the server could use. It tells how long the answer
+// is; what the server answered when it refused is the error's text.
+func (s *Server) Ask(q Query) (bytes int64, err error) {
+	response, err := s.client.Get(s.URL + q.path())
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode/100 != 2 {
+		reason, _ := io.ReadAll(io.LimitReader(response.Body, 300))
+		return 0, fmt.Errorf("%s%s: %s: %s", s.Name, q.path(), response.Status, reason)
+	}
+	// Without the wrapping, the copy would be made in pieces of 8 KiB.
+	return io.CopyBuffer(struct{ io.Writer }{io.Discard}, response.Body, make([]byte, readBytes))
+}
 
 // Query is a question to the HTTP API; times in milliseconds. A Step of 0 is an instant query
 // at End.

@@ -5,7 +5,7 @@
 import { css, cx } from '@emotion/css';
 import type { GrafanaTheme2 } from '@grafana/data';
 import { Badge, Input, useStyles2 } from '@grafana/ui';
-import { type KeyboardEvent, useEffect, useId, useRef, useState } from 'react';
+import { type KeyboardEvent, memo, useCallback, useEffect, useId, useRef, useState } from 'react';
 
 import { lookupProblem, type MetricFacts, type MetricSearch, type ResourceCaller, searchMetrics } from '../resources';
 import { t } from '../translate';
@@ -20,7 +20,7 @@ export interface Props {
 }
 
 /** Fits that one key asks for: more than anyone scrolls through before typing another letter. */
-const PAGE = 300;
+const PAGE = 100;
 const ROW_HEIGHT = 48;
 const LIST_HEIGHT = ROW_HEIGHT * 7;
 
@@ -60,6 +60,18 @@ export function MetricField({ id, caller, metric, onChange }: Props) {
     },
     []
   );
+  // The first page is there when the field opens, and the backend has fetched the names by then.
+  useEffect(() => {
+    let wanted = true;
+    searchMetrics(caller, '', PAGE).then(
+      (answer) => wanted && setFound((found) => found ?? answer),
+      // Opening the field asks again, and tells.
+      () => undefined
+    );
+    return () => {
+      wanted = false;
+    };
+  }, [caller]);
 
   const show = () => {
     if (!open) {
@@ -67,11 +79,18 @@ export function MetricField({ id, caller, metric, onChange }: Props) {
       search('');
     }
   };
-  const pick = (facts: MetricFacts) => {
-    setOpen(false);
-    setDraft(facts.name);
-    onChange(facts.name, facts);
-  };
+  const whenPicked = useRef(onChange);
+  useEffect(() => {
+    whenPicked.current = onChange;
+  });
+  const pick = useCallback(
+    (facts: MetricFacts) => {
+      setOpen(false);
+      setDraft(facts.name);
+      whenPicked.current(facts.name, facts);
+    },
+    [setDraft]
+  );
   const leave = () => {
     setOpen(false);
     if (draft !== metric) {
@@ -163,26 +182,15 @@ export function MetricField({ id, caller, metric, onChange }: Props) {
               {rows.map((facts, offset) => {
                 const at = firstRow + offset;
                 return (
-                  <div
+                  <Row
                     key={facts.name}
                     id={optionId(at)}
-                    role="option"
-                    aria-selected={at === active}
-                    aria-setsize={metrics.length}
-                    aria-posinset={at + 1}
-                    className={cx(styles.row, at === active && styles.active)}
-                    style={{ top: at * ROW_HEIGHT }}
-                    // The field must not be left before the click is over.
-                    onMouseDown={(event) => event.preventDefault()}
-                    onClick={() => pick(facts)}
-                  >
-                    <div className={styles.name}>
-                      <span className={styles.cut}>{facts.name}</span>
-                      {facts.type !== 'unknown' && <Badge color="blue" text={facts.type} />}
-                      {facts.unit && <Badge color="darkgrey" text={facts.unit} />}
-                    </div>
-                    <div className={cx(styles.help, styles.cut)}>{facts.description}</div>
-                  </div>
+                    facts={facts}
+                    at={at}
+                    count={metrics.length}
+                    isActive={at === active}
+                    onPick={pick}
+                  />
                 );
               })}
             </div>
@@ -195,6 +203,41 @@ export function MetricField({ id, caller, metric, onChange }: Props) {
     </div>
   );
 }
+
+interface RowProps {
+  id: string;
+  facts: MetricFacts;
+  at: number;
+  count: number;
+  isActive: boolean;
+  onPick: (facts: MetricFacts) => void;
+}
+
+/** Drawn again only when it changes, and not at every key. */
+const Row = memo(function Row({ id, facts, at, count, isActive, onPick }: RowProps) {
+  const styles = useStyles2(getStyles);
+  return (
+    <div
+      id={id}
+      role="option"
+      aria-selected={isActive}
+      aria-setsize={count}
+      aria-posinset={at + 1}
+      className={cx(styles.row, isActive && styles.active)}
+      style={{ top: at * ROW_HEIGHT }}
+      // The field must not be left before the click is over.
+      onMouseDown={(event) => event.preventDefault()}
+      onClick={() => onPick(facts)}
+    >
+      <div className={styles.name}>
+        <span className={styles.cut}>{facts.name}</span>
+        {facts.type !== 'unknown' && <Badge color="blue" text={facts.type} />}
+        {facts.unit && <Badge color="darkgrey" text={facts.unit} />}
+      </div>
+      <div className={cx(styles.help, styles.cut)}>{facts.description}</div>
+    </div>
+  );
+});
 
 function footText(found: MetricSearch | undefined): string {
   if (!found) {

@@ -83,6 +83,13 @@ pub(super) fn of_success(
 
 /// The diagnosis after `1+1` failed.
 pub(super) async fn of_failure(transport: &Transport, error: &Error, request: &Request) -> Health {
+    let is_missing = matches!(error, Error::UnexpectedStatus { status: 404, .. });
+    let page = if is_missing {
+        metrics_page(transport, request).await
+    } else {
+        None
+    };
+    let error = page.as_ref().unwrap_or(error);
     let advice = match error {
         Error::UnexpectedStatus { status: 404, .. } => {
             Some(advice_for_missing(transport, request).await)
@@ -169,6 +176,39 @@ fn advice(error: &Error) -> Option<String> {
     Some(text.to_owned())
 }
 
+/// What is wrong where the URL is that of an app's metrics page, or of the app itself: there is
+/// no API around it.
+async fn metrics_page(transport: &Transport, request: &Request) -> Option<Error> {
+    let is_page = transport.shown().ends_with("/metrics");
+    if is_page && api_answers(transport, request, "..").await {
+        // A server's own metrics.
+        return None;
+    }
+    let path = if is_page { "" } else { "metrics" };
+    let found = ask_at(transport, request, path.to_owned()).await;
+    found
+        .err()
+        .filter(|error| matches!(error, Error::ExporterPage { .. }))
+}
+
+async fn api_answers(transport: &Transport, request: &Request, prefix: &str) -> bool {
+    let found = ask_at(transport, request, format!("{prefix}/api/v1/query")).await;
+    matches!(found, Ok(_) | Err(Error::Api { .. }))
+}
+
+async fn ask_at(
+    transport: &Transport,
+    request: &Request,
+    path: String,
+) -> crate::Result<IgnoredAny> {
+    let probe = Request {
+        path,
+        method: Some(Method::Get),
+        ..request.clone()
+    };
+    lookups::ask(transport, &probe).await
+}
+
 /// A path is wrong. Where the API stands under a usual prefix, says so.
 async fn advice_for_missing(transport: &Transport, request: &Request) -> String {
     let shown = transport.shown();
@@ -178,13 +218,7 @@ async fn advice_for_missing(transport: &Transport, request: &Request) -> String 
         }
     }
     for prefix in ["prometheus", "api/prom", "select/0/prometheus"] {
-        let probe = Request {
-            path: format!("{prefix}/api/v1/query"),
-            method: Some(Method::Get),
-            ..request.clone()
-        };
-        let found = lookups::ask::<IgnoredAny>(transport, &probe).await;
-        if matches!(found, Ok(_) | Err(Error::Api { .. })) {
+        if api_answers(transport, request, prefix).await {
             return format!("The API answers under a prefix: enter {shown}/{prefix}.");
         }
     }

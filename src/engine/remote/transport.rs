@@ -48,7 +48,7 @@ pub(super) struct Transport {
 /// A request below the server's base.
 #[derive(Clone)]
 pub(super) struct Request {
-    /// `api/v1/query`.
+    /// `api/v1/query`; nothing for the data source's URL itself.
     pub(super) path: String,
     /// Encoded as a form.
     pub(super) parameters: String,
@@ -220,7 +220,10 @@ impl Transport {
     fn received(&self, response: reqwest::Response, request: &Request, permit: Permit) -> Received {
         Received {
             response,
-            url: format!("{}/{}", self.shown, request.path),
+            url: match request.path.as_str() {
+                "" => self.shown.clone(),
+                path => format!("{}/{path}", self.shown),
+            },
             _permit: permit,
         }
     }
@@ -294,12 +297,11 @@ impl Transport {
 
     fn url(&self, request: &Request, method: Method) -> Url {
         let mut url = self.base.clone();
-        let path = format!(
-            "{}/{}",
-            self.base.path().trim_end_matches('/'),
-            request.path
-        );
-        url.set_path(&path);
+        let base = self.base.path().trim_end_matches('/');
+        match request.path.as_str() {
+            "" => url.set_path(base),
+            path => url.set_path(&format!("{base}/{path}")),
+        }
         let own: Vec<_> = form_urlencoded::parse(request.parameters.as_bytes())
             .map(|(name, _)| name)
             .collect();

@@ -129,6 +129,32 @@ async fn a_wrong_path_gets_a_hint_at_the_prefix() {
 }
 
 #[tokio::test]
+async fn an_app_or_its_metrics_page_instead_of_a_server_is_recognized() {
+    let page = "# TYPE users_created_total counter\nusers_created_total 3\n";
+    let app = FaultyServer::start(move |seen| match seen.path() {
+        "/metrics" => answer(200, &[], page),
+        _ => answer(404, &[], r#"{"detail":"Not Found"}"#),
+    })
+    .await;
+    let none = Context::default();
+    for url in [format!("{}/metrics", app.url), app.url.clone()] {
+        let named = format!("{}/metrics answers with an exporter's", app.url);
+        let says = [named.as_str(), "embedded engine"];
+        check(&url, &none, HealthStatus::Error, &says).await;
+    }
+    let prometheus = FaultyServer::start(move |seen| match seen.path() {
+        "/metrics" => answer(200, &[], page),
+        "/api/v1/query" => json(200, TWO),
+        _ => answer(404, &[], "404 page not found"),
+    })
+    .await;
+    let url = format!("{}/metrics", prometheus.url);
+    let says = ["Leave /metrics out of the URL"];
+    let text = check(&url, &none, HealthStatus::Error, &says).await;
+    assert!(!text.contains("embedded"), "{text}");
+}
+
+#[tokio::test]
 async fn another_service_at_the_url_is_recognized() {
     let page = "# TYPE up gauge\nup 1\n";
     ill(
