@@ -47,7 +47,7 @@ pub(crate) fn add(routes: Router<Api>, parts: ServerParts) -> Router<Api> {
     let guarded = routes
         .fallback(reply::not_found)
         .method_not_allowed_fallback(reply::method_not_allowed)
-        .layer(Extension(write::Places::new(parts.write_limits)))
+        .layer(Extension(write::Intake::new(parts.write_limits)))
         .layer(Extension(parts));
     let guarded = match token {
         None => guarded,

@@ -24,13 +24,16 @@ pub trait Appender: Send + Sync {
     fn write(&self, series: &[WriteSeries]) -> Result<Appended>;
 }
 
+/// Samples of one series in one write. Most bring one, which needs no memory of its own.
+pub type FewSamples = smallvec::SmallVec<[Sample; 1]>;
+
 /// One series of a remote write.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WriteSeries {
     /// The whole label set, `__name__` included.
     pub labels: Labels,
     /// Samples, increasing in time.
-    pub samples: Vec<Sample>,
+    pub samples: FewSamples,
     /// Exemplars, increasing in time.
     pub exemplars: Vec<Exemplar>,
     /// What the sender says of the metric.

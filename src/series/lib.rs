@@ -22,7 +22,8 @@ mod source;
 
 pub use answer::{Answer, InstantSample, QueryResult, Series, Stage, Statistics};
 pub use appender::{
-    Appended, Appender, ExemplarRow, OwnRow, ScrapeRows, SeriesRef, TargetAppender, WriteSeries,
+    Appended, Appender, ExemplarRow, FewSamples, OwnRow, ScrapeRows, SeriesRef, TargetAppender,
+    WriteSeries,
 };
 pub use column::Column;
 pub use duration::{DurationError, format_duration, parse_duration};

@@ -35,6 +35,7 @@ export function MetricField({ id, caller, metric, onChange }: Props) {
   const [scrolled, setScrolled] = useState(0);
   const list = useRef<HTMLDivElement>(null);
   const newest = useRef(0);
+  const firstPage = useRef<MetricSearch>(undefined);
 
   const search = (text: string) => {
     newest.current += 1;
@@ -64,7 +65,11 @@ export function MetricField({ id, caller, metric, onChange }: Props) {
   useEffect(() => {
     let wanted = true;
     searchMetrics(caller, '', PAGE).then(
-      (answer) => wanted && setFound((found) => found ?? answer),
+      (answer) => {
+        if (wanted) {
+          firstPage.current = answer;
+        }
+      },
       // Opening the field asks again, and tells.
       () => undefined
     );
@@ -76,6 +81,7 @@ export function MetricField({ id, caller, metric, onChange }: Props) {
   const show = () => {
     if (!open) {
       setOpen(true);
+      setFound(found ?? firstPage.current);
       search('');
     }
   };

@@ -1,9 +1,12 @@
 //! The two messages of remote write, read into what the store takes.
 
+use super::known_labels::{KnownLabels, Lookup};
 use super::protobuf::{Field, Fields, Malformed};
 use super::refusals::{Reason, Refusals};
 use crate::parts::WriteLimits;
-use series::{Exemplar, Labels, METRIC_NAME, Metadata, MetricKind, Sample, WriteSeries};
+use series::{
+    Exemplar, FewSamples, Labels, METRIC_NAME, Metadata, MetricKind, Sample, WriteSeries,
+};
 
 /// A request as it was understood.
 #[derive(Debug, Default)]
@@ -15,16 +18,25 @@ pub(crate) struct Request {
 }
 
 /// Reads `prometheus.WriteRequest` (Remote-Write 1.0 specification).
-pub(crate) fn read_v1(message: &[u8], limits: &WriteLimits) -> Result<Request, Malformed> {
+pub(crate) fn read_v1(
+    message: &[u8],
+    limits: &WriteLimits,
+    known: &KnownLabels,
+) -> Result<Request, Malformed> {
     let mut request = Request::default();
     let mut found = FoundLabels::default();
+    let mut lookup = known.lookup();
     let mut fields = Fields::new(message);
     while let Some(field) = fields.next()? {
         match field.number {
             1 => {
-                let series =
-                    read_series_v1(field.bytes()?, &mut found, limits, &mut request.refusals)?;
-                request.series.extend(series);
+                request.series.extend(read_series_v1(
+                    field.bytes()?,
+                    &mut found,
+                    &mut lookup,
+                    limits,
+                    &mut request.refusals,
+                )?);
             }
             3 => request.series.extend(read_metadata_v1(field.bytes()?)?),
             _ => {}
@@ -44,21 +56,33 @@ struct FoundLabels<'m> {
     joined: String,
 }
 
+/// How long the labels at the head of a series are, where senders write them.
+fn leading_labels(message: &[u8]) -> Result<usize, Malformed> {
+    let mut fields = Fields::new(message);
+    loop {
+        let rest = fields.remaining();
+        if !matches!(fields.next()?, Some(Field { number: 1, .. })) {
+            return Ok(message.len() - rest);
+        }
+    }
+}
+
 fn read_series_v1<'a>(
     message: &'a [u8],
     found: &mut FoundLabels<'a>,
+    lookup: &mut Lookup<'_, 'a>,
     limits: &WriteLimits,
     refusals: &mut Refusals,
 ) -> Result<Option<WriteSeries>, Malformed> {
-    found.pairs.clear();
-    // Mostly one sample of each series comes at a time.
-    let mut samples = Vec::with_capacity(1);
+    let (head, rest) = message.split_at(leading_labels(message)?);
+    let mut is_scattered = false;
+    let mut samples = FewSamples::new();
     let mut exemplars = Vec::new();
     let mut histograms = 0;
-    let mut fields = Fields::new(message);
+    let mut fields = Fields::new(rest);
     while let Some(field) = fields.next()? {
         match field.number {
-            1 => found.pairs.push(read_label(field.bytes()?)?),
+            1 => is_scattered = true,
             2 => samples.push(read_sample(field.bytes()?)?),
             3 => exemplars.push(field.bytes()?),
             4 => {
@@ -70,11 +94,23 @@ fn read_series_v1<'a>(
             _ => {}
         }
     }
-    let labels = match found.labels(limits) {
-        Ok(labels) => labels,
-        Err(reason) => {
-            refusals.series(reason, &shown(&found.pairs), samples.len() + histograms);
-            return Ok(None);
+    let known = lookup.get(head).filter(|_| !is_scattered);
+    let labels = match known {
+        Some(labels) => labels,
+        None => {
+            found.read(message)?;
+            match found.labels(limits) {
+                Ok(labels) => {
+                    if !is_scattered {
+                        lookup.remember(head, &labels);
+                    }
+                    labels
+                }
+                Err(reason) => {
+                    refusals.series(reason, &shown(&found.pairs), samples.len() + histograms);
+                    return Ok(None);
+                }
+            }
         }
     };
     let mut kept = Vec::with_capacity(exemplars.len());
@@ -155,7 +191,7 @@ fn read_metadata_v1(message: &[u8]) -> Result<Option<WriteSeries>, Malformed> {
     let family = std::str::from_utf8(family).ok().filter(|f| !f.is_empty());
     Ok(family.map(|family| WriteSeries {
         labels: Labels::from_sorted([(METRIC_NAME, family)]),
-        samples: Vec::new(),
+        samples: FewSamples::new(),
         exemplars: Vec::new(),
         metadata: Some(Metadata {
             kind: kind_of(kind),
@@ -206,7 +242,7 @@ impl<'m> SeriesV2<'m, '_> {
         refusals: &mut Refusals,
     ) -> Result<Option<WriteSeries>, Malformed> {
         self.refs.clear();
-        let mut samples = Vec::with_capacity(1);
+        let mut samples = FewSamples::new();
         let mut exemplars = Vec::new();
         let mut histograms = 0;
         let mut metadata = None;
@@ -345,7 +381,19 @@ fn kind_of(number: u32) -> MetricKind {
     }
 }
 
-impl FoundLabels<'_> {
+impl<'m> FoundLabels<'m> {
+    /// Takes the labels of a series of the first version, wherever they stand.
+    fn read(&mut self, message: &'m [u8]) -> Result<(), Malformed> {
+        self.pairs.clear();
+        let mut fields = Fields::new(message);
+        while let Some(field) = fields.next()? {
+            if field.number == 1 {
+                self.pairs.push(read_label(field.bytes()?)?);
+            }
+        }
+        Ok(())
+    }
+
     /// The labels of a series: names and values are UTF-8, names are sorted, none is empty or
     /// stands twice, and the metric has a name (Remote-Write 1.0 specification, "Labels").
     fn labels(&mut self, limits: &WriteLimits) -> Result<Labels, Reason> {
@@ -431,7 +479,7 @@ fn to_exemplar(
 /// Puts a series together from what can be kept of it.
 fn finish(
     labels: Labels,
-    mut samples: Vec<Sample>,
+    mut samples: FewSamples,
     mut exemplars: Vec<Exemplar>,
     histograms: usize,
     metadata: Option<Metadata>,
@@ -455,7 +503,7 @@ fn finish(
 
 /// Drops samples that are not later than the one before them. One that repeats the one before it
 /// bit by bit is no mistake.
-fn keep_increasing(samples: &mut Vec<Sample>, labels: &Labels, refusals: &mut Refusals) {
+fn keep_increasing(samples: &mut FewSamples, labels: &Labels, refusals: &mut Refusals) {
     if samples.windows(2).all(|pair| pair[0].time < pair[1].time) {
         return;
     }

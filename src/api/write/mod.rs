@@ -1,10 +1,12 @@
 //! Remote-write receive: `POST /api/v1/write`
 //! (Prometheus Remote-Write specifications 1.0 and 2.0).
 
+mod known_labels;
 mod message;
 mod protobuf;
 mod refusals;
 
+use self::known_labels::KnownLabels;
 use crate::parts::{ServerParts, WriteLimits};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Extension, Request};
@@ -78,24 +80,31 @@ struct Written {
     refused: Option<String>,
 }
 
-/// Places for the requests that are taken in at a time.
+/// What requests share.
 #[derive(Clone)]
-pub(crate) struct Places(Arc<Semaphore>);
+pub(crate) struct Intake {
+    /// Places for those that are taken in at a time.
+    places: Arc<Semaphore>,
+    known: Arc<KnownLabels>,
+}
 
-impl Places {
+impl Intake {
     pub(crate) fn new(limits: WriteLimits) -> Self {
-        Self(Arc::new(Semaphore::new(limits.at_once.max(1))))
+        Self {
+            places: Arc::new(Semaphore::new(limits.at_once.max(1))),
+            known: Arc::default(),
+        }
     }
 }
 
 /// `POST /api/v1/write`.
 pub(crate) async fn receive(
     Extension(parts): Extension<Arc<ServerParts>>,
-    Extension(Places(places)): Extension<Places>,
+    Extension(intake): Extension<Intake>,
     request: Request,
 ) -> Response {
     let (head, body) = request.into_parts();
-    match take(&parts, places, &head.headers, body).await {
+    match take(&parts, intake, &head.headers, body).await {
         Ok(written) => answer(&written),
         Err(refused) => {
             tracing::warn!("remote write refused: {refused}");
@@ -108,7 +117,7 @@ pub(crate) async fn receive(
 
 async fn take(
     parts: &Arc<ServerParts>,
-    places: Arc<Semaphore>,
+    intake: Intake,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Written, Refused> {
@@ -119,7 +128,8 @@ async fn take(
         .await
         .map_err(|_| Refused::Compressed(limits.compressed_bytes))?;
     // Only now, or senders that are slow would keep others out.
-    let place = places
+    let place = intake
+        .places
         .acquire_owned()
         .await
         .map_err(|_| Refused::Internal)?;
@@ -128,7 +138,7 @@ async fn take(
     let work = move || {
         // Held until the work is done, also when the sender has gone.
         let _place = place;
-        store(version, &body, limits, appender.as_ref())
+        store(version, &body, limits, &intake.known, appender.as_ref())
     };
     tokio::task::spawn_blocking(work)
         .await
@@ -139,11 +149,12 @@ fn store(
     version: Version,
     body: &Bytes,
     limits: WriteLimits,
+    known: &KnownLabels,
     appender: &dyn Appender,
 ) -> Result<Written, Refused> {
     let message = inflate(body, limits.bytes)?;
     let read = match version {
-        Version::V1 => message::read_v1(&message, &limits),
+        Version::V1 => message::read_v1(&message, &limits, known),
         Version::V2 => message::read_v2(&message, &limits),
     };
     let mut request = read.map_err(|error| Refused::Protobuf(version, error))?;
@@ -234,7 +245,7 @@ pub fn read(second: bool, body: &[u8]) -> Result<Vec<series::WriteSeries>, Strin
     let read = if second {
         message::read_v2(&message, &limits)
     } else {
-        message::read_v1(&message, &limits)
+        message::read_v1(&message, &limits, &KnownLabels::default())
     };
     let request = read.map_err(|error| error.to_string())?;
     let _ = request.refusals.message();

@@ -54,6 +54,11 @@ impl<'a> Fields<'a> {
         Self(message)
     }
 
+    /// How many bytes the fields still to come have.
+    pub(crate) fn remaining(&self) -> usize {
+        self.0.len()
+    }
+
     /// The next field; `None` at the end of the message.
     #[inline]
     pub(crate) fn next(&mut self) -> Result<Option<Field<'a>>> {

@@ -3,7 +3,7 @@ use super::protobuf::Malformed;
 use super::*;
 use proptest::prelude::*;
 use prost::Message;
-use series::{Labels, Metadata, MetricKind, Sample, WriteSeries};
+use series::{FewSamples, Labels, Metadata, MetricKind, Sample, WriteSeries};
 
 /// The messages as prost reads and writes them: what a reader that is not ours makes of them.
 mod v1 {
@@ -131,7 +131,12 @@ mod v2 {
 }
 
 fn read_v1(message: &[u8]) -> Result<Request, Malformed> {
-    message::read_v1(message, &WriteLimits::default())
+    // A request that was read before must be read alike.
+    let known = KnownLabels::default();
+    let first = message::read_v1(message, &WriteLimits::default(), &known);
+    let again = message::read_v1(message, &WriteLimits::default(), &known);
+    assert_eq!(format!("{first:?}"), format!("{again:?}"));
+    first
 }
 
 fn read_v2(message: &[u8]) -> Result<Request, Malformed> {
@@ -287,7 +292,7 @@ fn metadata_of_families_has_no_samples() {
         read.series,
         [WriteSeries {
             labels: Labels::new([("__name__", "http_requests")]).unwrap(),
-            samples: Vec::new(),
+            samples: FewSamples::new(),
             exemplars: Vec::new(),
             metadata: Some(metadata),
         }]

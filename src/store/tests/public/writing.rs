@@ -106,7 +106,7 @@ fn metadata_alone_makes_no_series() {
     };
     let entry = WriteSeries {
         labels: Labels::new([("__name__", "requests_total")]).unwrap(),
-        samples: Vec::new(),
+        samples: series::FewSamples::new(),
         exemplars: Vec::new(),
         metadata: Some(metadata.clone()),
     };
