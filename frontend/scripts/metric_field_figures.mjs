@@ -15,7 +15,8 @@ import { createServer } from 'node:http';
 import { chromium } from '@playwright/test';
 
 const GRAFANA = process.env.GRAFANA_URL ?? 'http://localhost:3000';
-const CREDENTIALS = `Basic ${Buffer.from(`admin:${process.env.GRAFANA_ADMIN_PASSWORD ?? 'admin'}`).toString('base64')}`;
+const PASSWORD = process.env.GRAFANA_ADMIN_PASSWORD ?? 'admin';
+const CREDENTIALS = `Basic ${Buffer.from(`admin:${PASSWORD}`).toString('base64')}`;
 const NAMES = Number(process.env.NAMES ?? 200_000);
 const PLUGIN_ID = 'headwater-metrics-datasource';
 const TYPED = ['http requests', 'node_cpu_seconds', 'payment latency sum'];
@@ -119,7 +120,12 @@ const browser = await chromium.launch({
   args: ['--no-sandbox', '--disable-gpu'],
 });
 try {
-  const context = await browser.newContext({ extraHTTPHeaders: { Authorization: CREDENTIALS } });
+  // As people do: with a password in every request, Grafana would hash it at every key.
+  const context = await browser.newContext();
+  const login = await context.request.post(`${GRAFANA}/login`, { data: { user: 'admin', password: PASSWORD } });
+  if (!login.ok()) {
+    throw new Error(`logging in: status ${login.status()}: ${await login.text()}`);
+  }
   const page = await context.newPage();
   await page.addInitScript(watch);
   const query = { refId: 'A', datasource: { type: PLUGIN_ID, uid: datasource.uid }, editorMode: 'builder', expr: '' };
