@@ -121,7 +121,7 @@ mod tests {
         let known = KnownLabels::with_bytes(4);
         known.lookup().remember(b"aa", &labels("a"));
         known.lookup().remember(b"bb", &labels("b"));
-        // Both are of the older generation now, and only one is asked for.
+        // Makes both of them the older generation, of which only one is asked for.
         known.lookup().remember(b"cc", &labels("c"));
         assert_eq!(known.lookup().get(b"aa"), Some(labels("a")));
         known.lookup().remember(b"dd", &labels("d"));

@@ -84,18 +84,18 @@ pub(super) fn of_success(
 /// The diagnosis after `1+1` failed.
 pub(super) async fn of_failure(transport: &Transport, error: &Error, request: &Request) -> Health {
     let is_missing = matches!(error, Error::UnexpectedStatus { status: 404, .. });
-    let page = if is_missing {
+    let hint = if is_missing {
+        hint_for_missing(transport, request).await
+    } else {
+        None
+    };
+    let page = if is_missing && hint.is_none() {
         metrics_page(transport, request).await
     } else {
         None
     };
     let error = page.as_ref().unwrap_or(error);
-    let advice = match error {
-        Error::UnexpectedStatus { status: 404, .. } => {
-            Some(advice_for_missing(transport, request).await)
-        }
-        error => advice(error),
-    };
+    let advice = hint.or_else(|| advice(error));
     let mut details = vec![("url", transport.shown().to_owned())];
     if let Some(status) = error.status() {
         details.push(("status", status.to_string()));
@@ -156,6 +156,10 @@ fn advice(error: &Error) -> Option<String> {
                 "The server limits how much is asked. Lower maxConcurrentQueries, or raise its limit."
             }
             500..=599 => "The server or a proxy before it has a fault. Look at its log.",
+            404 => {
+                "There is no Prometheus API at this path. If the server is reached under a prefix \
+                 (such as /prometheus), add it to the URL."
+            }
             _ => return None,
         },
         Error::ExporterPage { .. } => {
@@ -176,15 +180,36 @@ fn advice(error: &Error) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// What is wrong where the URL is that of an app's metrics page, or of the app itself: there is
-/// no API around it.
-async fn metrics_page(transport: &Transport, request: &Request) -> Option<Error> {
-    let is_page = transport.shown().ends_with("/metrics");
-    if is_page && api_answers(transport, request, "..").await {
-        // A server's own metrics.
-        return None;
+/// A path is wrong: where the API is found nearby, says so.
+async fn hint_for_missing(transport: &Transport, request: &Request) -> Option<String> {
+    let shown = transport.shown();
+    for suffix in ["/api/v1/query", "/api/v1", "/graph", METRICS] {
+        // A page of metrics is an app's as often as a server's own.
+        if let Some(base) = shown.strip_suffix(suffix)
+            && (suffix != METRICS || api_answers(transport, request, "..").await)
+        {
+            return Some(format!("Leave {suffix} out of the URL: enter {base}."));
+        }
     }
-    let path = if is_page { "" } else { "metrics" };
+    for prefix in ["prometheus", "api/prom", "select/0/prometheus"] {
+        if api_answers(transport, request, prefix).await {
+            return Some(format!(
+                "The API answers under a prefix: enter {shown}/{prefix}."
+            ));
+        }
+    }
+    None
+}
+
+const METRICS: &str = "/metrics";
+
+/// What is wrong where the URL is that of an app's metrics page, or of the app itself.
+async fn metrics_page(transport: &Transport, request: &Request) -> Option<Error> {
+    let path = if transport.shown().ends_with(METRICS) {
+        ""
+    } else {
+        "metrics"
+    };
     let found = ask_at(transport, request, path.to_owned()).await;
     found
         .err()
@@ -207,22 +232,4 @@ async fn ask_at(
         ..request.clone()
     };
     lookups::ask(transport, &probe).await
-}
-
-/// A path is wrong. Where the API stands under a usual prefix, says so.
-async fn advice_for_missing(transport: &Transport, request: &Request) -> String {
-    let shown = transport.shown();
-    for suffix in ["/api/v1/query", "/api/v1", "/graph", "/metrics"] {
-        if let Some(base) = shown.strip_suffix(suffix) {
-            return format!("Leave {suffix} out of the URL: enter {base}.");
-        }
-    }
-    for prefix in ["prometheus", "api/prom", "select/0/prometheus"] {
-        if api_answers(transport, request, prefix).await {
-            return format!("The API answers under a prefix: enter {shown}/{prefix}.");
-        }
-    }
-    "There is no Prometheus API at this path. If the server is reached under a prefix (such as \
-     /prometheus), add it to the URL."
-        .to_owned()
 }
