@@ -22,7 +22,7 @@ import (
 var (
 	recording = flag.Duration("record", 150*time.Second, "how long real pages are recorded, at one a second")
 	kindOnly  = flag.String("kind", "", "a part of the name of the kinds of values to measure at rest, such as counters")
-	days      = flag.Int("days", 2, "days of 2,000 series at 15 s with which servers are started")
+	days      = flag.Int("days", 2, "days of 2,000 series at 15 s with which servers are started; at most 14, for older samples are beyond what is kept")
 )
 
 const day = 24 * hour
