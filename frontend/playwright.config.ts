@@ -7,14 +7,9 @@
  *   CHROMIUM_PATH    a Chromium of the system, where Playwright's own is not installed
  */
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import path from 'node:path';
 
 import type { PluginOptions } from '@grafana/plugin-e2e';
 import { defineConfig, devices } from '@playwright/test';
-
-const require = createRequire(import.meta.url);
-const signIn = path.join(path.dirname(require.resolve('@grafana/plugin-e2e')), 'auth');
 
 const systemChromium = [process.env.CHROMIUM_PATH, '/usr/bin/chromium'].find((file) => file && existsSync(file));
 
@@ -38,15 +33,12 @@ export default defineConfig<PluginOptions>({
     },
   },
   projects: [
-    { name: 'sign in', testDir: signIn, testMatch: [/.*\.js/] },
     {
       name: 'chromium',
       use: {
         ...devices['Desktop Chrome'],
         viewport: { width: 1400, height: 900 },
-        storageState: 'playwright/.auth/admin.json',
       },
-      dependencies: ['sign in'],
     },
   ],
 });

@@ -1,6 +1,6 @@
-import { expect, test } from '@grafana/plugin-e2e';
+import { expect } from '@grafana/plugin-e2e';
 
-import { EXPORTER_URL, NOBODY_URL, PLUGIN_ID, PROMETHEUS_URL, screenshotPath } from './surroundings';
+import { EXPORTER_URL, NOBODY_URL, PLUGIN_ID, PROMETHEUS_URL, screenshotPath, signedIn as test } from './surroundings';
 
 test('a server’s address is all it takes to add a data source', async ({ createDataSourceConfigPage, page }) => {
   const configPage = await createDataSourceConfigPage({ type: PLUGIN_ID });

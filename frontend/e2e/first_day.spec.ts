@@ -2,10 +2,10 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 
-import { expect, test } from '@grafana/plugin-e2e';
+import { expect } from '@grafana/plugin-e2e';
 import type { Page } from '@playwright/test';
 
-import { screenshotPath } from './surroundings';
+import { screenshotPath, signedIn as test } from './surroundings';
 
 /** The sample app that the provisioned data source scrapes, as this test reaches it. */
 const WIKI_URL = process.env.WIKI_URL ?? 'http://127.0.0.1:8000';

@@ -38,8 +38,24 @@ interface Fixtures {
   chosenTheme: void;
 }
 
-/** Grafana's test with that data source. */
-export const test = base.extend<Fixtures>({
+/**
+ * Grafana's test with a login of its own: Grafana exchanges a session's token after ten minutes, and a login kept in a
+ * file for all tests would be worth nothing from then on.
+ */
+export const signedIn = base.extend({
+  storageState: async ({ baseURL, playwright, user }, use) => {
+    const visitor = await playwright.request.newContext({ baseURL });
+    const answer = await visitor.post('/login', { data: user });
+    if (!answer.ok()) {
+      throw new Error(`logging in as ${user?.user}: status ${answer.status()}: ${await answer.text()}`);
+    }
+    await use(await visitor.storageState());
+    await visitor.dispose();
+  },
+});
+
+/** That test with that data source. */
+export const test = signedIn.extend<Fixtures>({
   scrapeInterval: ['15s', { option: true }],
   theme: [undefined, { option: true }],
   chosenTheme: [
