@@ -83,17 +83,13 @@ pub(super) fn of_success(
 
 /// The diagnosis after `1+1` failed.
 pub(super) async fn of_failure(transport: &Transport, error: &Error, request: &Request) -> Health {
-    let is_missing = matches!(error, Error::UnexpectedStatus { status: 404, .. });
-    let hint = if is_missing {
-        hint_for_missing(transport, request).await
-    } else {
-        None
-    };
-    let page = if is_missing && hint.is_none() {
-        metrics_page(transport, request).await
-    } else {
-        None
-    };
+    let (mut hint, mut page) = (None, None);
+    if matches!(error, Error::UnexpectedStatus { status: 404, .. }) {
+        hint = hint_for_missing(transport, request).await;
+        if hint.is_none() {
+            page = metrics_page(transport, request).await;
+        }
+    }
     let error = page.as_ref().unwrap_or(error);
     let advice = hint.or_else(|| advice(error));
     let mut details = vec![("url", transport.shown().to_owned())];

@@ -220,10 +220,7 @@ impl Transport {
     fn received(&self, response: reqwest::Response, request: &Request, permit: Permit) -> Received {
         Received {
             response,
-            url: match request.path.as_str() {
-                "" => self.shown.clone(),
-                path => format!("{}/{path}", self.shown),
-            },
+            url: below(&self.shown, &request.path),
             _permit: permit,
         }
     }
@@ -297,11 +294,10 @@ impl Transport {
 
     fn url(&self, request: &Request, method: Method) -> Url {
         let mut url = self.base.clone();
-        let base = self.base.path().trim_end_matches('/');
-        match request.path.as_str() {
-            "" => url.set_path(base),
-            path => url.set_path(&format!("{base}/{path}")),
-        }
+        url.set_path(&below(
+            self.base.path().trim_end_matches('/'),
+            &request.path,
+        ));
         let own: Vec<_> = form_urlencoded::parse(request.parameters.as_bytes())
             .map(|(name, _)| name)
             .collect();
@@ -374,6 +370,14 @@ impl Received {
             body.extend_from_slice(&chunk);
         }
         Ok(body)
+    }
+}
+
+/// A path below a base without a slash at its end; the base itself where there is no path.
+fn below(base: &str, path: &str) -> String {
+    match path {
+        "" => base.to_owned(),
+        path => format!("{base}/{path}"),
     }
 }
 
