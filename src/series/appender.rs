@@ -1,4 +1,4 @@
-use crate::{Exemplar, Labels, Metadata, Result, Sample};
+use crate::{Exemplar, Extras, Labels, Metadata, Result, Sample};
 
 /// A series within one [`TargetAppender`]: an index that is good until the appender goes or the
 /// series is released.
@@ -38,6 +38,8 @@ pub struct WriteSeries {
     pub exemplars: Vec<Exemplar>,
     /// What the sender says of the metric.
     pub metadata: Option<Metadata>,
+    /// Native histograms, at other times than `samples`, and start times of `samples`.
+    pub extras: Option<Box<Extras>>,
 }
 
 /// Where the samples of one target are written, scrape by scrape.
@@ -94,8 +96,10 @@ pub struct ExemplarRow {
 /// What became of the samples handed over.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Appended {
-    /// Written.
+    /// Written: numbers and native histograms.
     pub stored: u64,
+    /// Native histograms among them.
+    pub histograms: u64,
     /// Equal to a sample that was already there (same time, same value): not an error.
     pub duplicate: u64,
     /// Same time as a stored sample but another value: rejected.

@@ -5,6 +5,7 @@
 
 use crate::error::{Result, StoreError};
 use crate::head::{Head, Places, Verdict};
+use crate::parts::{is_marker, is_part, refuse_part, take_apart};
 use crate::shared::Shared;
 use crate::store::Store;
 use crate::wal::{put_exemplar, put_metadata, put_samples, put_scrape, put_series, put_target};
@@ -13,6 +14,7 @@ use series::{
     WriteSeries,
 };
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 impl Appender for Store {
@@ -44,7 +46,12 @@ impl Appender for Store {
     }
 
     fn write(&self, series: &[WriteSeries]) -> series::Result<Appended> {
-        write(self.shared(), series).map_err(Into::into)
+        for entry in series {
+            refuse_part(&entry.labels)?;
+        }
+        let has_parts = series.iter().any(|entry| entry.extras.is_some());
+        let apart = has_parts.then(|| take_apart(series));
+        write(self.shared(), apart.as_deref().unwrap_or(series), has_parts).map_err(Into::into)
     }
 }
 
@@ -70,6 +77,7 @@ impl Session {
 
 impl TargetAppender for Session {
     fn series(&mut self, labels: &Labels) -> series::Result<SeriesRef> {
+        refuse_part(labels)?;
         let id = hold(&self.shared, labels, i64::MAX)?;
         if let Some(known) = self.refs.get(&id) {
             // One hold for each reference.
@@ -210,7 +218,8 @@ impl Drop for Session {
     }
 }
 
-fn write(shared: &Shared, series: &[WriteSeries]) -> Result<Appended> {
+/// Writes series; with `has_parts` some are parts of the series before them.
+fn write(shared: &Shared, series: &[WriteSeries], has_parts: bool) -> Result<Appended> {
     let mut held = hold_known(shared, series);
     let mut written = Ok(Appended::default());
     for (entry, held) in series.iter().zip(&mut held) {
@@ -227,7 +236,7 @@ fn write(shared: &Shared, series: &[WriteSeries]) -> Result<Appended> {
         }
     }
     if written.is_ok() {
-        written = write_held(shared, series, &held);
+        written = write_held(shared, series, &held, has_parts);
         note(shared, &written);
     }
     let mut head = shared.head_mut();
@@ -255,7 +264,12 @@ fn hold_known(shared: &Shared, series: &[WriteSeries]) -> Vec<Option<u32>> {
     series.iter().map(find).collect()
 }
 
-fn write_held(shared: &Shared, series: &[WriteSeries], ids: &[Option<u32>]) -> Result<Appended> {
+fn write_held(
+    shared: &Shared,
+    series: &[WriteSeries],
+    ids: &[Option<u32>],
+    has_parts: bool,
+) -> Result<Appended> {
     let mut writer = shared.writer();
     let wal = writer.as_mut().ok_or_else(|| shared.closed())?;
     let segment = wal.prepare()?;
@@ -267,9 +281,20 @@ fn write_held(shared: &Shared, series: &[WriteSeries], ids: &[Option<u32>]) -> R
     }
     {
         let head = shared.head();
+        // Where the samples of the series stand whose parts follow.
+        let mut whole = 0..0;
         for (entry, id) in series.iter().zip(ids) {
             let Some(id) = id else { continue };
+            if has_parts && is_part(&entry.labels) {
+                batch.part(&head, *id, &entry.samples, whole.clone());
+                continue;
+            }
+            whole.start = batch.samples.len();
             batch.own(&head, *id, &entry.samples, None);
+            whole.end = batch.samples.len();
+            if has_parts {
+                batch.count_histograms(whole.clone());
+            }
             for exemplar in &entry.exemplars {
                 batch.exemplar(&head, *id, exemplar);
             }
@@ -460,6 +485,26 @@ impl<'a> Batch<'a> {
         if let (Some(known), Some(last)) = (&mut self.last, last) {
             known.insert(id, last);
         }
+    }
+
+    /// Takes the parts of those samples of this write, `whole`, that are to be stored.
+    fn part(&mut self, head: &Head, id: u32, parts: &[Sample], whole: Range<usize>) {
+        let before = self.samples.len();
+        for part in parts {
+            let of = &self.samples[whole.clone()];
+            if of.binary_search_by_key(&part.time, |(_, s)| s.time).is_ok() {
+                self.samples.push((id, *part));
+            }
+        }
+        if self.samples.len() > before {
+            self.introduce(head, id);
+        }
+    }
+
+    fn count_histograms(&mut self, samples: Range<usize>) {
+        let histograms = self.samples[samples].iter();
+        let histograms = histograms.filter(|(_, sample)| is_marker(sample.value));
+        self.appended.histograms += histograms.count() as u64;
     }
 
     fn exemplar(&mut self, head: &Head, id: u32, exemplar: &Exemplar) {

@@ -20,6 +20,7 @@ mod disk;
 mod format;
 mod head;
 mod matching;
+mod parts;
 mod select;
 mod wal;
 

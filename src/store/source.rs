@@ -4,7 +4,8 @@ use crate::block::{Block, BlockLabels, Index};
 use crate::error::Result;
 use crate::head::Head;
 use crate::matching::find;
-use crate::select::{Set, SetBuilder};
+use crate::parts::{PART, Whole, is_part, split};
+use crate::select::SetBuilder;
 use crate::shared::Shared;
 use crate::store::Store;
 use series::{
@@ -22,8 +23,7 @@ impl SeriesSource for Store {
         range: TimeRange,
         interrupt: &Interrupt,
     ) -> series::Result<Box<dyn SeriesSet>> {
-        let set = select(self.shared(), matchers, range, interrupt)?;
-        Ok(Box::new(set))
+        select(self.shared(), matchers, range, interrupt).map_err(Into::into)
     }
 
     fn label_names(
@@ -35,12 +35,14 @@ impl SeriesSource for Store {
         if query.selectors.is_empty() {
             let (head, blocks) = sources(self.shared(), query.range);
             if head {
-                names.extend(self.shared().head().postings.names().map(str::to_owned));
+                let head = self.shared().head();
+                let known = head.postings.names().filter(|name| *name != PART);
+                names.extend(known.map(str::to_owned));
             }
             for block in blocks {
                 interrupt.check()?;
                 each_label(self.shared(), &block, |name, _| {
-                    if !names.contains(name) {
+                    if name != PART && !names.contains(name) {
                         names.insert(name.to_owned());
                     }
                 });
@@ -64,6 +66,9 @@ impl SeriesSource for Store {
         interrupt: &Interrupt,
     ) -> series::Result<Limited<Vec<String>>> {
         let mut values = BTreeSet::new();
+        if name == PART {
+            return Ok(limited(values, query.limit));
+        }
         if query.selectors.is_empty() {
             let (head, blocks) = sources(self.shared(), query.range);
             if head {
@@ -215,7 +220,7 @@ fn each_series(
         if in_head {
             let head = shared.head();
             for id in find(matchers, &head.postings)? {
-                if let Some(series) = head.get(id) {
+                if let Some(series) = head.get(id).filter(|s| !is_part(&s.labels)) {
                     take(&series.labels);
                 }
             }
@@ -226,11 +231,11 @@ fn each_series(
                 continue;
             };
             for series in find(matchers, &BlockLabels(block, &index))? {
-                take(
-                    index
-                        .labels(series)
-                        .map_err(|error| block.malformed(error))?,
-                );
+                let labels = index.labels(series);
+                let labels = labels.map_err(|error| block.malformed(error))?;
+                if !is_part(labels) {
+                    take(labels);
+                }
             }
         }
     }
@@ -239,21 +244,25 @@ fn each_series(
 }
 
 /// Selects series from head and blocks.
-pub(crate) fn select(
+fn select(
     shared: &Shared,
     matchers: &[Matcher],
     range: TimeRange,
     interrupt: &Interrupt,
-) -> Result<Set> {
+) -> Result<Box<dyn SeriesSet>> {
     let mut builder = SetBuilder::new(range);
+    let mut parts = SetBuilder::new(range);
     let mut warnings = Vec::new();
     // The head first, and the list of blocks under its lock: what moves from one to the other
     // meanwhile is in exactly one of them.
     let blocks = {
         let head = shared.head();
-        let mut found = find(matchers, &head.postings)?;
+        let found = find(matchers, &head.postings)?;
+        let (mut found, mut of_these) = split(found, &head.postings)?;
         head.sort(&mut found);
         collect_head(&head, &found, &mut builder);
+        head.sort(&mut of_these);
+        collect_head(&head, &of_these, &mut parts);
         shared.blocks()
     };
     for block in blocks.iter() {
@@ -267,8 +276,16 @@ pub(crate) fn select(
             continue;
         };
         // Damage to one block leaves the others readable.
-        let collected = find(matchers, &BlockLabels(block, &index))
-            .and_then(|found| block.collect(&index, &found, &mut builder));
+        let labels = BlockLabels(block, &index);
+        let collected = find(matchers, &labels)
+            .and_then(|found| split(found, &labels))
+            .and_then(|(found, of_these)| {
+                block.collect(&index, &found, &mut builder)?;
+                if of_these.is_empty() {
+                    return Ok(());
+                }
+                block.collect(&index, &of_these, &mut parts)
+            });
         if let Err(error) = collected {
             shared.report(block.path(), error.to_string());
             warnings.push(error.to_string());
@@ -279,7 +296,12 @@ pub(crate) fn select(
     for warning in warnings {
         set.warn(warning);
     }
-    Ok(set)
+    let parts = parts.finish();
+    Ok(if parts.is_empty() {
+        Box::new(set)
+    } else {
+        Box::new(Whole::new(set, parts, range))
+    })
 }
 
 /// Where each timeline of the head stands in the set, and which of its rows are wanted.

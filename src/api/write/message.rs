@@ -1,12 +1,15 @@
 //! The two messages of remote write, read into what the store takes.
 
+use super::histogram;
 use super::known_labels::{KnownLabels, Lookup};
 use super::protobuf::{Field, Fields, Malformed};
 use super::refusals::{Reason, Refusals};
 use crate::parts::WriteLimits;
 use series::{
-    Exemplar, FewSamples, Labels, METRIC_NAME, Metadata, MetricKind, Sample, WriteSeries,
+    Exemplar, Extras, FewSamples, Histogram, Labels, METRIC_NAME, Metadata, MetricKind, Sample,
+    WriteSeries,
 };
+use std::sync::Arc;
 
 /// A request as it was understood.
 #[derive(Debug, Default)]
@@ -78,19 +81,14 @@ fn read_series_v1<'a>(
     let mut is_scattered = false;
     let mut samples = FewSamples::new();
     let mut exemplars = Vec::new();
-    let mut histograms = 0;
+    let mut histograms = Histograms::default();
     let mut fields = Fields::new(rest);
     while let Some(field) = fields.next()? {
         match field.number {
             1 => is_scattered = true,
-            2 => samples.push(read_sample(field.bytes()?)?),
+            2 => samples.push(read_sample(field.bytes()?)?.0),
             3 => exemplars.push(field.bytes()?),
-            4 => {
-                // Read through, so that a broken one is noticed.
-                let mut inner = Fields::new(field.bytes()?);
-                while inner.next()?.is_some() {}
-                histograms += 1;
-            }
+            4 => histograms.read(field.bytes()?)?,
             _ => {}
         }
     }
@@ -107,7 +105,8 @@ fn read_series_v1<'a>(
                     labels
                 }
                 Err(reason) => {
-                    refusals.series(reason, &shown(&found.pairs), samples.len() + histograms);
+                    let lost = samples.len() + histograms.len();
+                    refusals.series(reason, &shown(&found.pairs), lost);
                     return Ok(None);
                 }
             }
@@ -118,7 +117,8 @@ fn read_series_v1<'a>(
     for message in exemplars {
         kept.extend(read_exemplar_v1(message, &mut own, &labels, refusals)?);
     }
-    Ok(finish(labels, samples, kept, histograms, None, refusals))
+    let numbers = Numbers::of(samples);
+    Ok(finish(labels, numbers, kept, histograms, None, refusals))
 }
 
 fn read_label(message: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
@@ -134,21 +134,23 @@ fn read_label(message: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
     Ok((name, value))
 }
 
-/// A sample of either version; 2.0 adds the time at which a counter started, which is not stored.
-fn read_sample(message: &[u8]) -> Result<Sample, Malformed> {
+/// A sample of either version, and what 2.0 adds: when the counter started, 0 where unknown.
+fn read_sample(message: &[u8]) -> Result<(Sample, i64), Malformed> {
     let mut sample = Sample {
         time: 0,
         value: 0.0,
     };
+    let mut start = 0;
     let mut fields = Fields::new(message);
     while let Some(field) = fields.next()? {
         match field.number {
             1 => sample.value = field.double()?,
             2 => sample.time = field.int64()?,
+            3 => start = field.int64()?,
             _ => {}
         }
     }
-    Ok(sample)
+    Ok((sample, start))
 }
 
 fn read_exemplar_v1<'a>(
@@ -193,6 +195,7 @@ fn read_metadata_v1(message: &[u8]) -> Result<Option<WriteSeries>, Malformed> {
         labels: Labels::from_sorted([(METRIC_NAME, family)]),
         samples: FewSamples::new(),
         exemplars: Vec::new(),
+        extras: None,
         metadata: Some(Metadata {
             kind: kind_of(kind),
             help: String::from_utf8_lossy(help).into_owned(),
@@ -242,20 +245,19 @@ impl<'m> SeriesV2<'m, '_> {
         refusals: &mut Refusals,
     ) -> Result<Option<WriteSeries>, Malformed> {
         self.refs.clear();
-        let mut samples = FewSamples::new();
+        let mut numbers = Numbers::default();
         let mut exemplars = Vec::new();
-        let mut histograms = 0;
+        let mut histograms = Histograms::default();
         let mut metadata = None;
         let mut fields = Fields::new(message);
         while let Some(field) = fields.next()? {
             match field.number {
                 1 => field.push_uint32s(&mut self.refs)?,
-                2 => samples.push(read_sample(field.bytes()?)?),
-                3 => {
-                    let mut inner = Fields::new(field.bytes()?);
-                    while inner.next()?.is_some() {}
-                    histograms += 1;
+                2 => {
+                    let (sample, start) = read_sample(field.bytes()?)?;
+                    numbers.push(sample, start);
                 }
+                3 => histograms.read(field.bytes()?)?,
                 4 => exemplars.push(field.bytes()?),
                 5 => metadata = Some(read_metadata_v2(field)?),
                 _ => {}
@@ -266,7 +268,7 @@ impl<'m> SeriesV2<'m, '_> {
             Ok(labels) => labels,
             Err(reason) => {
                 let series = shown(&self.found.pairs);
-                refusals.series(reason, &series, samples.len() + histograms);
+                refusals.series(reason, &series, numbers.samples.len() + histograms.len());
                 return Ok(None);
             }
         };
@@ -275,12 +277,12 @@ impl<'m> SeriesV2<'m, '_> {
             kept.extend(self.read_exemplar(message, &labels, refusals)?);
         }
         let metadata = metadata.and_then(|metadata| self.metadata(metadata, &labels, refusals));
-        if samples.is_empty() && histograms == 0 && kept.is_empty() {
+        if numbers.samples.is_empty() && histograms.len() == 0 && kept.is_empty() {
             refusals.series(Reason::NoSamples, &labels.to_string(), 0);
             return Ok(None);
         }
         Ok(finish(
-            labels, samples, kept, histograms, metadata, refusals,
+            labels, numbers, kept, histograms, metadata, refusals,
         ))
     }
 
@@ -410,6 +412,9 @@ impl<'m> FoundLabels<'m> {
             if name.is_empty() {
                 return Err(Reason::EmptyName);
             }
+            if name[0] == 0 {
+                return Err(Reason::Reserved(String::from_utf8_lossy(name).into_owned()));
+            }
             match last.map(|last| last.cmp(name)) {
                 Some(std::cmp::Ordering::Equal) => {
                     return Err(Reason::Repeated(String::from_utf8_lossy(name).into_owned()));
@@ -479,18 +484,21 @@ fn to_exemplar(
 /// Puts a series together from what can be kept of it.
 fn finish(
     labels: Labels,
-    mut samples: FewSamples,
+    mut numbers: Numbers,
     mut exemplars: Vec<Exemplar>,
-    histograms: usize,
+    histograms: Histograms,
     metadata: Option<Metadata>,
     refusals: &mut Refusals,
 ) -> Option<WriteSeries> {
-    if histograms > 0 {
-        refusals.series(Reason::Histograms, &labels.to_string(), histograms);
-    }
-    keep_increasing(&mut samples, &labels, refusals);
+    keep_increasing(&mut numbers.samples, &labels, refusals);
     exemplars.sort_by_key(|exemplar| exemplar.sample.time);
-    if samples.is_empty() && exemplars.is_empty() && metadata.is_none() {
+    let extras = Extras {
+        histograms: histograms.kept(&numbers.samples, &labels, refusals),
+        start_times: numbers.start_times(),
+    };
+    let extras = (!extras.is_empty()).then(|| Box::new(extras));
+    let samples = numbers.samples;
+    if samples.is_empty() && exemplars.is_empty() && metadata.is_none() && extras.is_none() {
         return None;
     }
     Some(WriteSeries {
@@ -498,7 +506,98 @@ fn finish(
         samples,
         exemplars,
         metadata,
+        extras,
     })
+}
+
+/// The samples of a series that are numbers.
+#[derive(Default)]
+struct Numbers {
+    samples: FewSamples,
+    /// When counters started, by the times of the samples that say so.
+    starts: Vec<(i64, i64)>,
+}
+
+impl Numbers {
+    fn of(samples: FewSamples) -> Self {
+        Self {
+            samples,
+            starts: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, sample: Sample, start: i64) {
+        self.samples.push(sample);
+        if start != 0 {
+            self.starts.push((sample.time, start));
+        }
+    }
+
+    /// One for each of the samples that were kept, or none at all.
+    fn start_times(&self) -> Vec<i64> {
+        if self.starts.is_empty() {
+            return Vec::new();
+        }
+        let of = |sample: &Sample| self.starts.iter().find(|(time, _)| *time == sample.time);
+        let starts = self.samples.iter().map(of);
+        starts
+            .map(|found| found.map_or(0, |(_, start)| *start))
+            .collect()
+    }
+}
+
+/// The native histograms of a series, and what is wrong with others.
+#[derive(Default)]
+struct Histograms {
+    found: Vec<(i64, Arc<Histogram>)>,
+    wrong: Vec<Reason>,
+}
+
+impl Histograms {
+    fn read(&mut self, message: &[u8]) -> Result<(), Malformed> {
+        match histogram::read(message)? {
+            Ok(found) => self.found.push(found),
+            Err(reason) => self.wrong.push(reason),
+        }
+        Ok(())
+    }
+
+    fn len(&self) -> usize {
+        self.found.len() + self.wrong.len()
+    }
+
+    /// Those that can be stored beside these numbers.
+    fn kept(
+        self,
+        numbers: &[Sample],
+        labels: &Labels,
+        refusals: &mut Refusals,
+    ) -> Vec<(i64, Arc<Histogram>)> {
+        for reason in self.wrong {
+            refusals.series(reason, &labels.to_string(), 1);
+        }
+        let mut kept: Vec<(i64, Arc<Histogram>)> = Vec::with_capacity(self.found.len());
+        for (time, histogram) in self.found {
+            let number = numbers.binary_search_by_key(&time, |sample| sample.time);
+            let reason = match kept.last() {
+                Some((last, _)) if *last > time => Reason::OutOfOrder,
+                Some((last, before)) if *last == time => {
+                    if *before == histogram {
+                        refusals.repeated += 1;
+                        continue;
+                    }
+                    Reason::SameTime
+                }
+                _ if number.is_ok() => Reason::SameTime,
+                _ => {
+                    kept.push((time, histogram));
+                    continue;
+                }
+            };
+            refusals.series(reason, &labels.to_string(), 1);
+        }
+        kept
+    }
 }
 
 /// Drops samples that are not later than the one before them. One that repeats the one before it

@@ -1,6 +1,7 @@
 //! Remote-write receive: `POST /api/v1/write`
 //! (Prometheus Remote-Write specifications 1.0 and 2.0).
 
+mod histogram;
 mod known_labels;
 mod message;
 mod protobuf;
@@ -75,6 +76,7 @@ impl Refused {
 #[derive(Debug, Default)]
 struct Written {
     samples: u64,
+    histograms: u64,
     exemplars: u64,
     /// What was not written, in words for the sender.
     refused: Option<String>,
@@ -171,7 +173,9 @@ fn store(
     }
     Ok(Written {
         // What was there already is there, which is what the sender wants to know.
-        samples: appended.stored + appended.duplicate + request.refusals.repeated,
+        samples: appended.stored + appended.duplicate + request.refusals.repeated
+            - appended.histograms,
+        histograms: appended.histograms,
         exemplars: appended.exemplars,
         refused,
     })
@@ -265,7 +269,7 @@ fn answer(written: &Written) -> Response {
 fn add_counts(response: &mut Response, written: &Written) {
     let headers = response.headers_mut();
     headers.insert(SAMPLES_WRITTEN, HeaderValue::from(written.samples));
-    headers.insert(HISTOGRAMS_WRITTEN, HeaderValue::from(0));
+    headers.insert(HISTOGRAMS_WRITTEN, HeaderValue::from(written.histograms));
     headers.insert(EXEMPLARS_WRITTEN, HeaderValue::from(written.exemplars));
 }
 

@@ -118,6 +118,11 @@ impl<'a> Field<'a> {
         Ok(self.int64()? as u32)
     }
 
+    /// A number whose sign stands in its lowest bit.
+    pub(crate) fn sint64(&self) -> Result<i64> {
+        Ok(unfold(self.int64()?.cast_unsigned()))
+    }
+
     #[inline]
     pub(crate) fn double(&self) -> Result<f64> {
         match self.value {
@@ -141,6 +146,34 @@ impl<'a> Field<'a> {
         Ok(())
     }
 
+    /// As [`Field::push_uint32s`].
+    pub(crate) fn push_sint64s(&self, out: &mut Vec<i64>) -> Result<()> {
+        match self.value {
+            Value::Varint(value) => out.push(unfold(value)),
+            Value::Bytes(mut packed) => {
+                while !packed.is_empty() {
+                    out.push(unfold(take_varint(&mut packed)?));
+                }
+            }
+            _ => return Err(self.mismatch()),
+        }
+        Ok(())
+    }
+
+    /// As [`Field::push_uint32s`].
+    pub(crate) fn push_doubles(&self, out: &mut Vec<f64>) -> Result<()> {
+        match self.value {
+            Value::Fixed64(bits) => out.push(f64::from_bits(bits)),
+            Value::Bytes(mut packed) => {
+                while !packed.is_empty() {
+                    out.push(f64::from_le_bytes(take_array(&mut packed)?));
+                }
+            }
+            _ => return Err(self.mismatch()),
+        }
+        Ok(())
+    }
+
     #[cold]
     fn mismatch(&self) -> Malformed {
         let wire = match self.value {
@@ -154,6 +187,11 @@ impl<'a> Field<'a> {
             wire,
         }
     }
+}
+
+/// Protobuf's zigzag.
+fn unfold(value: u64) -> i64 {
+    (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
 }
 
 #[inline]

@@ -28,8 +28,10 @@ pub(crate) enum Reason {
     NoSymbol(u32),
     #[error("a series must have at least one sample, histogram or exemplar")]
     NoSamples,
-    #[error("native histograms are not stored, send classic ones")]
-    Histograms,
+    #[error("a native histogram is wrong: {0}")]
+    Histogram(String),
+    #[error("the label name {0:?} is the store's own")]
+    Reserved(String),
     #[error("out of order sample: samples of a series must be sorted by time")]
     OutOfOrder,
     #[error("duplicate sample for timestamp: two values at one time")]

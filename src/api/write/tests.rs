@@ -1,5 +1,6 @@
 use super::message::{self, Request};
 use super::protobuf::Malformed;
+use super::refusals::Refusals;
 use super::*;
 use proptest::prelude::*;
 use prost::Message;
@@ -55,12 +56,40 @@ mod v1 {
 
     #[derive(Clone, PartialEq, prost::Message)]
     pub(super) struct Histogram {
+        #[prost(uint64, tag = "1")]
+        pub(super) count: u64,
         #[prost(double, tag = "3")]
         pub(super) sum: f64,
+        #[prost(sint32, tag = "4")]
+        pub(super) schema: i32,
+        #[prost(double, tag = "5")]
+        pub(super) zero_threshold: f64,
+        #[prost(uint64, tag = "6")]
+        pub(super) zero_count: u64,
+        #[prost(message, repeated, tag = "8")]
+        pub(super) negative_spans: Vec<Span>,
+        #[prost(sint64, repeated, tag = "9")]
+        pub(super) negative_deltas: Vec<i64>,
+        #[prost(message, repeated, tag = "11")]
+        pub(super) positive_spans: Vec<Span>,
         #[prost(sint64, repeated, tag = "12")]
         pub(super) positive_deltas: Vec<i64>,
+        #[prost(double, repeated, tag = "13")]
+        pub(super) positive_counts: Vec<f64>,
+        #[prost(int32, tag = "14")]
+        pub(super) reset_hint: i32,
         #[prost(int64, tag = "15")]
         pub(super) timestamp: i64,
+        #[prost(double, repeated, tag = "16")]
+        pub(super) custom_values: Vec<f64>,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(super) struct Span {
+        #[prost(sint32, tag = "1")]
+        pub(super) offset: i32,
+        #[prost(uint32, tag = "2")]
+        pub(super) length: u32,
     }
 
     #[derive(Clone, PartialEq, prost::Message)]
@@ -256,19 +285,171 @@ fn samples_that_are_not_later_are_refused_and_repetitions_are_not() {
     }
 }
 
+/// Five observations: two in a zero bucket, one below it and two above, two buckets apart.
+fn histogram(time: i64) -> v1::Histogram {
+    let span = |offset, length| v1::Span { offset, length };
+    v1::Histogram {
+        count: 5,
+        sum: 3.5,
+        schema: 3,
+        zero_threshold: 0.001,
+        zero_count: 2,
+        negative_spans: vec![span(4, 1)],
+        negative_deltas: vec![1],
+        positive_spans: vec![span(-2, 1), span(1, 2)],
+        positive_deltas: vec![1, -1, 1],
+        reset_hint: 2,
+        timestamp: time,
+        ..v1::Histogram::default()
+    }
+}
+
 #[test]
-fn histograms_are_refused_and_floats_beside_them_are_kept() {
+fn native_histograms_are_read_as_they_were_sent() {
     let mut with = series(UP, &[(1, 1.0)]);
+    with.histograms.push(histogram(2));
+    let request = read(vec![with]);
+    assert_eq!(request.refusals, Refusals::default());
+    let [series] = &request.series[..] else {
+        panic!("{:?}", request.series);
+    };
+    assert_eq!(series.samples.len(), 1);
+    let extras = series.extras.as_ref().unwrap();
+    let [(2, found)] = &extras.histograms[..] else {
+        panic!("{extras:?}");
+    };
+    let bucket = |index, count| series::Bucket { index, count };
+    assert_eq!(
+        **found,
+        series::Histogram {
+            schema: 3,
+            count: 5.0,
+            sum: 3.5,
+            zero_threshold: 0.001,
+            zero_count: 2.0,
+            positive: vec![bucket(-2, 1.0), bucket(0, 0.0), bucket(1, 1.0)],
+            negative: vec![bucket(4, 1.0)],
+            custom_bounds: None,
+            reset_hint: series::ResetHint::NotReset,
+        }
+    );
+}
+
+#[test]
+fn a_native_histogram_with_bounds_of_its_own_keeps_them() {
+    let mut with = series(UP, &[]);
     with.histograms.push(v1::Histogram {
-        sum: 3.0,
-        positive_deltas: vec![1, -1],
+        count: 3,
+        schema: -53,
+        positive_spans: vec![v1::Span {
+            offset: 0,
+            length: 2,
+        }],
+        positive_deltas: vec![1, 1],
+        custom_values: vec![0.5],
         timestamp: 1,
+        ..v1::Histogram::default()
     });
     let request = read(vec![with]);
-    assert_eq!(request.series.len(), 1);
-    assert_eq!(request.refusals.samples, 1);
-    let message = request.refusals.message().unwrap();
-    assert!(message.contains("native histograms are not stored"));
+    let extras = request.series[0].extras.as_ref().unwrap();
+    let bounds = extras.histograms[0].1.custom_bounds.as_deref();
+    assert_eq!(bounds, Some(&[0.5][..]));
+}
+
+type Change = fn(&mut v1::Histogram);
+
+#[test]
+fn a_wrong_native_histogram_costs_no_other_sample() {
+    let wrong: [(&str, Change); 9] = [
+        ("the schema is 9", |h| h.schema = 9),
+        ("hold 5 observations, its count is 6", |h| h.count = 6),
+        ("spans need 4, and there are 3", |h| {
+            h.positive_spans[0].length = 2;
+        }),
+        ("a span lies before", |h| h.positive_spans[1].offset = -1),
+        ("is negative", |h| h.positive_deltas[1] = -2),
+        ("an index is too large", |h| {
+            h.positive_spans[1].offset = i32::MAX;
+        }),
+        ("custom bounds stand beside", |h| h.custom_values.push(1.0)),
+        ("no negative buckets", |h| h.schema = -53),
+        ("must increase", |h| {
+            h.schema = -53;
+            h.custom_values = vec![2.0, 1.0];
+        }),
+    ];
+    for (text, change) in wrong {
+        let mut with = series(UP, &[(1, 1.0)]);
+        let mut bad = histogram(2);
+        change(&mut bad);
+        with.histograms.extend([bad, histogram(3)]);
+        let request = read(vec![with]);
+        assert_eq!(request.refusals.samples, 1, "{text}");
+        let message = request.refusals.message().unwrap();
+        assert!(message.contains(text), "{message}");
+        let [series] = &request.series[..] else {
+            panic!("{:?}", request.series);
+        };
+        assert_eq!(series.samples.len(), 1);
+        assert_eq!(series.extras.as_ref().unwrap().histograms.len(), 1);
+    }
+}
+
+#[test]
+fn native_histograms_that_are_not_later_are_refused_and_repetitions_are_not() {
+    let mut other = histogram(2);
+    other.sum = 4.0;
+    let mut with = series(UP, &[(5, 1.0)]);
+    with.histograms = vec![
+        histogram(2),
+        histogram(2),
+        other,
+        histogram(1),
+        histogram(5),
+        histogram(6),
+    ];
+    let request = read(vec![with]);
+    let kept = &request.series[0].extras.as_ref().unwrap().histograms;
+    let times: Vec<i64> = kept.iter().map(|(time, _)| *time).collect();
+    assert_eq!(times, [2, 6]);
+    assert_eq!(
+        (request.refusals.samples, request.refusals.repeated),
+        (3, 1)
+    );
+}
+
+#[test]
+fn the_end_of_a_series_of_native_histograms_is_kept() {
+    let mut with = series(UP, &[]);
+    with.histograms.push(v1::Histogram {
+        sum: series::STALE_NAN,
+        timestamp: 7,
+        ..v1::Histogram::default()
+    });
+    let request = read(vec![with]);
+    let (time, found) = &request.series[0].extras.as_ref().unwrap().histograms[0];
+    assert_eq!((*time, series::is_stale(found.sum)), (7, true));
+}
+
+#[test]
+fn start_times_stay_with_their_samples() {
+    let sample = |timestamp, start_timestamp| v2::Sample {
+        value: 1.0,
+        timestamp,
+        start_timestamp,
+    };
+    let request = v2::Request {
+        symbols: ["", "__name__", "up"].map(str::to_owned).into(),
+        timeseries: vec![v2::TimeSeries {
+            labels_refs: vec![1, 2],
+            // The third comes too late.
+            samples: vec![sample(1, 0), sample(3, 2), sample(2, 1), sample(4, 2)],
+            ..v2::TimeSeries::default()
+        }],
+    };
+    let read = read_v2(&request.encode_to_vec()).unwrap();
+    let extras = read.series[0].extras.as_ref().unwrap();
+    assert_eq!(extras.start_times, [0, 2, 2]);
 }
 
 #[test]
@@ -295,6 +476,7 @@ fn metadata_of_families_has_no_samples() {
             samples: FewSamples::new(),
             exemplars: Vec::new(),
             metadata: Some(metadata),
+            extras: None,
         }]
     );
 }
@@ -514,8 +696,7 @@ proptest! {
     }
 
     /// What prost reads we read, and find as many samples in it. Two differences are meant: prost
-    /// skips groups, which no message here has, and leaves a histogram's own bytes unread where
-    /// it does not know their fields.
+    /// skips groups, which no message here has, and knows not all fields of a histogram.
     #[test]
     fn damaged_messages_are_read_as_prost_reads_them(
         sent in prop::collection::vec((sorted_labels(), samples()), 1..4),
@@ -548,7 +729,11 @@ proptest! {
         let has_histograms = theirs.timeseries.iter().any(|s| !s.histograms.is_empty());
         match read_v1(&bytes) {
             Ok(ours) => {
-                let kept: u64 = ours.series.iter().map(|s| s.samples.len() as u64).sum();
+                let kept = ours.series.iter().map(|s| {
+                    let natives = s.extras.as_ref().map_or(0, |e| e.histograms.len());
+                    (s.samples.len() + natives) as u64
+                });
+                let kept: u64 = kept.sum();
                 let sent: u64 = theirs
                     .timeseries
                     .iter()

@@ -193,6 +193,7 @@ async fn what_the_store_refuses_is_told() {
         out_of_order: 4,
         out_of_bounds: 5,
         exemplars: 6,
+        histograms: 0,
     }));
     let answer = receiver.write("application/x-protobuf", &up()).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);

@@ -387,6 +387,7 @@ fn append() {
                         .collect(),
                     exemplars: Vec::new(),
                     metadata: None,
+                    extras: None,
                 })
                 .collect();
             let (start, cpu) = (Instant::now(), cpu_seconds());

@@ -217,6 +217,7 @@ pub(crate) fn own(target: usize, series: usize, samples: &[(i64, f64)]) -> Write
             .collect(),
         exemplars: Vec::new(),
         metadata: None,
+        extras: None,
     }
 }
 

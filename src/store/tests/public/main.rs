@@ -11,4 +11,5 @@ mod faults;
 mod full;
 mod kill;
 mod model;
+mod natives;
 mod writing;

@@ -109,6 +109,7 @@ fn metadata_alone_makes_no_series() {
         samples: series::FewSamples::new(),
         exemplars: Vec::new(),
         metadata: Some(metadata.clone()),
+        extras: None,
     };
     let written = bench.store().write(&[entry]).unwrap();
     assert_eq!(written, Appended::default());
