@@ -18,7 +18,9 @@ mod support;
 use process::Started;
 use remote_write::{Client, Sent};
 use serde_json::Value;
-use series::{Answer, InstantSample, Labels, QueryResult, Sample, Series};
+use series::{
+    Answer, HistogramSeries, HistogramTotal, InstantSample, Labels, QueryResult, Sample, Series,
+};
 use std::path::Path;
 use std::sync::Arc;
 use support::memory::{Memory, Point};
@@ -94,11 +96,12 @@ impl Served {
         let shown = |answer: &Answer| {
             let Answer {
                 result,
+                histograms,
                 warnings,
                 infos,
                 ..
             } = answer;
-            format!("{result:?} {warnings:?} {infos:?}")
+            format!("{result:?} {histograms:?} {warnings:?} {infos:?}")
         };
         let same = match (served, beside) {
             (Ok(served), Ok(beside)) => shown(served) == shown(beside),
@@ -181,6 +184,7 @@ fn answer(body: &Value) -> Answer {
     let result = match data["resultType"].as_str().unwrap() {
         "matrix" => QueryResult::Matrix(
             rows()
+                .filter(|row| row["values"].is_array())
                 .map(|row| {
                     let samples: Vec<Sample> = row["values"]
                         .as_array()
@@ -198,6 +202,7 @@ fn answer(body: &Value) -> Answer {
         ),
         "vector" => QueryResult::Vector(
             rows()
+                .filter(|row| row["value"].is_array())
                 .map(|row| InstantSample {
                     labels: labels(row),
                     sample: sample(&row["value"]),
@@ -217,10 +222,50 @@ fn answer(body: &Value) -> Answer {
             .map(|text| text.as_str().unwrap().to_owned())
             .collect()
     };
+    let mut histograms = Vec::new();
+    if data["result"][0].is_object() {
+        for row in rows() {
+            if let Some(found) = row["histograms"].as_array() {
+                histograms.push(native(row, found));
+            } else if row["histogram"].is_array() {
+                histograms.push(native(row, std::slice::from_ref(&row["histogram"])));
+            }
+        }
+    }
     Answer {
+        histograms,
         warnings: notices("warnings"),
         infos: notices("infos"),
         ..Answer::new(result)
+    }
+}
+
+/// Native histograms of one series, as Prometheus spells them.
+fn native(row: &Value, found: &[Value]) -> HistogramSeries {
+    let number = |text: &Value| -> f64 { text.as_str().unwrap().parse().unwrap() };
+    let (mut totals, mut rows) = (Vec::new(), Vec::new());
+    for pair in found {
+        let (at, histogram) = (time(&pair[0]), &pair[1]);
+        totals.push(HistogramTotal {
+            time: at,
+            count: number(&histogram["count"]),
+            sum: number(&histogram["sum"]),
+        });
+        for bucket in histogram["buckets"].as_array().into_iter().flatten() {
+            rows.push((at, bucket));
+        }
+    }
+    HistogramSeries {
+        labels: labels(row),
+        times: rows.iter().map(|(at, _)| *at).collect(),
+        boundaries: rows
+            .iter()
+            .map(|(_, bucket)| i8::try_from(bucket[0].as_i64().unwrap()).unwrap())
+            .collect(),
+        lowers: rows.iter().map(|(_, bucket)| number(&bucket[1])).collect(),
+        uppers: rows.iter().map(|(_, bucket)| number(&bucket[2])).collect(),
+        counts: rows.iter().map(|(_, bucket)| number(&bucket[3])).collect(),
+        totals,
     }
 }
 

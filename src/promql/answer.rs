@@ -4,18 +4,22 @@ use crate::error::{Error, Result};
 use crate::eval::vector::{Vector, is_present};
 use crate::eval::{Evaluator, RangeRow};
 use crate::limits::Limits;
+use crate::native;
 use crate::plan::{Frame, Node, Plan, Steps};
 use crate::planner::plan;
 use crate::syntax::{Expr, ValueType};
 use series::{
-    Answer, Column, InstantSample, Interrupt, Labels, QueryResult, Sample, Series, SeriesSource,
-    Statistics,
+    Answer, Column, Histogram, HistogramSeries, HistogramTotal, InstantSample, Interrupt, Labels,
+    QueryResult, Sample, Series, SeriesSource, Statistics,
 };
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// How far back a selector looks for a sample, in milliseconds (Prometheus's default).
 pub const DEFAULT_LOOKBACK: i64 = 300_000;
+
+/// Columns that a row of a bucket has.
+const COLUMNS: usize = 5;
 
 /// The times of a range query, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +98,7 @@ pub fn evaluate_range(
     };
     let plan = plan(query, expr, frame)?;
     let evaluator = Evaluator::new(&plan, source, limits, interrupt, lookback, false)?;
+    let mut histograms = Vec::new();
     let result = if expr.value_type() == ValueType::Scalar {
         let scalars = evaluator.scalars(plan.root, &steps)?;
         QueryResult::Matrix(vec![Series {
@@ -103,9 +108,10 @@ pub fn evaluate_range(
         }])
     } else {
         let vector = root_vector(&evaluator, &plan, &steps)?;
+        histograms = native_series(&evaluator, &vector, &steps)?;
         QueryResult::Matrix(matrix(vector, &steps))
     };
-    Ok(answer(query, evaluator, result))
+    Ok(answer(query, evaluator, result, histograms))
 }
 
 /// Evaluates `expr` at one time.
@@ -139,6 +145,7 @@ pub fn evaluate_instant(
     };
     let plan = plan(query, expr, frame)?;
     let evaluator = Evaluator::new(&plan, source, limits, interrupt, lookback, true)?;
+    let mut histograms = Vec::new();
     let result = match expr.value_type() {
         ValueType::String => {
             let value = match &plan.nodes[plan.root] {
@@ -161,10 +168,16 @@ pub fn evaluate_instant(
             };
             let mut rows = evaluator.range(over, &steps)?;
             rows.sort_by(|a, b| a.labels.cmp(&b.labels));
+            for row in rows.iter().filter(|row| !row.histograms.is_empty()) {
+                let found = row.histograms.iter().map(|(time, h)| (*time, &**h));
+                histograms.push(native_one(&evaluator, &row.labels, found)?);
+            }
+            rows.retain(|row| !row.times.is_empty());
             QueryResult::Matrix(rows.into_iter().map(range_series).collect())
         }
         ValueType::Vector => {
             let vector = root_vector(&evaluator, &plan, &steps)?;
+            histograms = native_series(&evaluator, &vector, &steps)?;
             let samples = vector
                 .heads
                 .iter()
@@ -181,7 +194,7 @@ pub fn evaluate_instant(
             QueryResult::Vector(samples)
         }
     };
-    Ok(answer(query, evaluator, result))
+    Ok(answer(query, evaluator, result, histograms))
 }
 
 fn range_series(row: RangeRow) -> Series {
@@ -196,14 +209,84 @@ fn range_series(row: RangeRow) -> Series {
 fn root_vector(evaluator: &Evaluator<'_>, plan: &Plan, steps: &Steps) -> Result<Vector> {
     let vector = evaluator.vector(plan.root, steps)?;
     let vector = Arc::try_unwrap(vector).or_else(|shared| evaluator.copied(&shared))?;
-    let vector = vector.drop_names()?;
-    if !vector.histograms.is_empty() {
-        evaluator.notices.warn(
-            "native histograms in a result are left out: only numbers can be shown",
-            plan.spans[plan.root],
-        );
+    vector.drop_names()
+}
+
+/// The native histograms of a result, by series in the order of their labels.
+fn native_series(
+    evaluator: &Evaluator<'_>,
+    vector: &Vector,
+    steps: &Steps,
+) -> Result<Vec<HistogramSeries>> {
+    if vector.histograms.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(vector)
+    let mut rows: Vec<usize> = vector
+        .histograms
+        .keys()
+        .map(|at| at / steps.count)
+        .collect();
+    rows.dedup();
+    rows.sort_by(|a, b| vector.heads[*a].labels.cmp(&vector.heads[*b].labels));
+    rows.into_iter()
+        .map(|row| {
+            let found = vector.row_histograms(row);
+            let found = found.map(|(step, histogram)| (steps.time(step), &**histogram));
+            native_one(evaluator, &vector.heads[row].labels, found)
+        })
+        .collect()
+}
+
+/// Histograms of one series as rows of buckets. Empty buckets have none (Prometheus HTTP API,
+/// "Native histograms").
+fn native_one<'a>(
+    evaluator: &Evaluator<'_>,
+    labels: &Labels,
+    histograms: impl Iterator<Item = (i64, &'a Histogram)>,
+) -> Result<HistogramSeries> {
+    let mut held = Vec::new();
+    let mut totals = Vec::new();
+    let (mut times, mut boundaries) = (Vec::new(), Vec::new());
+    let (mut lowers, mut uppers, mut counts) = (Vec::new(), Vec::new(), Vec::new());
+    for (time, histogram) in histograms {
+        totals.push(HistogramTotal {
+            time,
+            count: histogram.count,
+            sum: histogram.sum,
+        });
+        let before = times.len();
+        let custom = histogram.uses_custom_bounds();
+        for bucket in native::buckets(histogram) {
+            if bucket.count == 0.0 {
+                continue;
+            }
+            // Of custom bounds the first has nothing below it.
+            let lowest = if custom { -f64::MAX } else { 0.0 };
+            let (lower_belongs, upper_belongs) =
+                (bucket.lower < lowest, custom || bucket.upper > 0.0);
+            boundaries.push(match (lower_belongs, upper_belongs) {
+                (false, true) => 0,
+                (true, false) => 1,
+                (false, false) => 2,
+                (true, true) => 3,
+            });
+            times.push(time);
+            lowers.push(bucket.lower);
+            uppers.push(bucket.upper);
+            counts.push(bucket.count);
+        }
+        // One series can be too much already, with a hundred buckets at each step.
+        held.push(evaluator.budget.reserve(COLUMNS, times.len() - before)?);
+    }
+    Ok(HistogramSeries {
+        labels: labels.clone(),
+        times: times.into(),
+        boundaries: boundaries.into(),
+        lowers: lowers.into(),
+        uppers: uppers.into(),
+        counts: counts.into(),
+        totals,
+    })
 }
 
 /// Series in the order of their labels, sharing one column of values and, where they have all
@@ -255,13 +338,19 @@ fn matrix(vector: Vector, steps: &Steps) -> Vec<Series> {
         .collect()
 }
 
-fn answer(query: &str, evaluator: Evaluator<'_>, result: QueryResult) -> Answer {
+fn answer(
+    query: &str,
+    evaluator: Evaluator<'_>,
+    result: QueryResult,
+    histograms: Vec<HistogramSeries>,
+) -> Answer {
     let series = evaluator.sets.iter().map(|set| set.len() as u64).sum();
     let samples = evaluator.samples.load(Ordering::Relaxed);
     let mut source_warnings = evaluator.source_warnings();
     let (mut warnings, infos) = evaluator.notices.texts(query);
     warnings.append(&mut source_warnings);
     Answer {
+        histograms,
         warnings,
         infos,
         statistics: Statistics {

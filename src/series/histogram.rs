@@ -66,6 +66,20 @@ pub struct HistogramSeries {
     pub uppers: Column<f64>,
     /// How many observations the buckets hold, which need not be whole numbers.
     pub counts: Column<f64>,
+    /// What is known of each histogram as a whole, increasing in time; empty where a server was
+    /// asked, of whose answers only buckets are kept.
+    pub totals: Vec<HistogramTotal>,
+}
+
+/// A native histogram without its buckets.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HistogramTotal {
+    /// Milliseconds since the epoch.
+    pub time: i64,
+    /// The number of observations.
+    pub count: f64,
+    /// Their sum.
+    pub sum: f64,
 }
 
 /// Whether a histogram restarts its counts against the one before it.

@@ -28,7 +28,7 @@ pub use appender::{
 pub use column::Column;
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use error::{Error, Result};
-pub use histogram::{Bucket, Extras, Histogram, HistogramSeries, ResetHint};
+pub use histogram::{Bucket, Extras, Histogram, HistogramSeries, HistogramTotal, ResetHint};
 pub use interrupt::Interrupt;
 pub use labels::{Labels, LabelsBuilder, LabelsError};
 pub use matcher::{MatchOp, Matcher, MatcherError, anchored_regex};

@@ -107,7 +107,7 @@ impl NativeHistogram {
     /// brings them, and as fractions otherwise, as a recording rule does.
     fn new(time: i64, histogram: &Histogram) -> Self {
         let buckets = || histogram.positive.iter().chain(&histogram.negative);
-        let is_whole = |count: f64| count >= 0.0 && count < 1e15 && count.fract() == 0.0;
+        let is_whole = |count: f64| (0.0..1e15).contains(&count) && count.fract() == 0.0;
         let inside = buckets().map(|b| b.count).sum::<f64>() + histogram.zero_count;
         let whole = is_whole(histogram.zero_count)
             && buckets().all(|bucket| is_whole(bucket.count))

@@ -3,7 +3,9 @@
 use super::number::{VALUE_BYTES, write_value};
 use super::times::{BETWEEN_BYTES, TimeTexts, push_between};
 use super::{PIECE_BYTES, Pieces, push_labels, push_notices, push_text, push_time, push_value};
-use series::{Answer, InstantSample, QueryResult, Sample, Series, Statistics};
+use series::{
+    Answer, HistogramSeries, InstantSample, Labels, QueryResult, Sample, Series, Statistics,
+};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +33,8 @@ const POINTS_OF_LABELS: usize = 4;
 /// The envelope around an [`Answer`], written piece by piece.
 pub(crate) struct AnswerJson {
     result: Arc<QueryResult>,
+    /// Native histograms, by series in the order of their labels.
+    histograms: Arc<Vec<HistogramSeries>>,
     /// The series or sample that comes next.
     next: usize,
     /// The one at which this part of the answer ends.
@@ -63,9 +67,11 @@ impl AnswerJson {
         tail.push(b'}');
         push_notices(&mut tail, &answer.warnings, &answer.infos);
         tail.push(b'}');
+        let result = with_places(answer.result, &answer.histograms);
         Self {
-            end: entries(&answer.result),
-            result: Arc::new(answer.result),
+            end: entries(&result),
+            result: Arc::new(result),
+            histograms: Arc::new(answer.histograms),
             next: 0,
             piece_bytes: PIECE_BYTES,
             point: None,
@@ -93,6 +99,7 @@ impl AnswerJson {
             ended = self.next == end;
             Some(Self {
                 result: Arc::clone(&self.result),
+                histograms: Arc::clone(&self.histograms),
                 next,
                 end: self.next,
                 piece_bytes: usize::MAX,
@@ -106,6 +113,60 @@ impl AnswerJson {
                 },
             })
         })
+    }
+}
+
+/// In a matrix a series of native histograms alone gets its place among the others.
+fn with_places(result: QueryResult, histograms: &[HistogramSeries]) -> QueryResult {
+    let QueryResult::Matrix(mut matrix) = result else {
+        return result;
+    };
+    for series in histograms {
+        let place = matrix.binary_search_by(|other| other.labels.cmp(&series.labels));
+        if let Err(place) = place {
+            let empty = Series {
+                labels: series.labels.clone(),
+                times: Vec::new().into(),
+                values: Vec::new().into(),
+            };
+            matrix.insert(place, empty);
+        }
+    }
+    QueryResult::Matrix(matrix)
+}
+
+/// `[time,{"count":"…","sum":"…","buckets":[[rule,"lower","upper","count"],…]}]`, with commas
+/// between those of several times.
+fn push_histograms(out: &mut Vec<u8>, series: &HistogramSeries) {
+    let mut row = 0;
+    for (at, total) in series.totals.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        out.push(b'[');
+        push_time(out, total.time);
+        out.extend_from_slice(br#",{"count":""#);
+        push_value(out, total.count);
+        out.extend_from_slice(br#"","sum":""#);
+        push_value(out, total.sum);
+        out.push(b'"');
+        let first = row;
+        while series.times.get(row) == Some(&total.time) {
+            out.extend_from_slice(if row == first {
+                b",\"buckets\":[["
+            } else {
+                b",["
+            });
+            out.push(b'0' + series.boundaries[row].unsigned_abs());
+            for bound in [series.lowers[row], series.uppers[row], series.counts[row]] {
+                out.extend_from_slice(b",\"");
+                push_value(out, bound);
+                out.push(b'"');
+            }
+            out.push(b']');
+            row += 1;
+        }
+        out.extend_from_slice(if row > first { b"]}]" } else { b"}]" });
     }
 }
 
@@ -132,7 +193,13 @@ impl Pieces for AnswerJson {
         let result = Arc::clone(&self.result);
         let more = match &*result {
             QueryResult::Matrix(matrix) => self.fill_matrix(matrix, out),
-            QueryResult::Vector(vector) => self.fill_vector(vector, out),
+            QueryResult::Vector(vector) => {
+                let more = self.fill_vector(vector, out);
+                if !more && !self.tail.is_empty() {
+                    self.push_vector_histograms(vector.is_empty(), out);
+                }
+                more
+            }
             QueryResult::Scalar(sample) => {
                 push_point(out, *sample);
                 false
@@ -172,8 +239,7 @@ impl AnswerJson {
                     out.extend_from_slice(br#"{"metric":"#);
                     push_labels(out, &series.labels);
                     if series.times.is_empty() {
-                        out.push(b'}');
-                        self.next += 1;
+                        self.end_series(&series.labels, out);
                         continue;
                     }
                     out.extend_from_slice(br#","values":["#);
@@ -185,12 +251,37 @@ impl AnswerJson {
             if end < series.times.len() {
                 self.point = Some(end);
             } else {
-                out.extend_from_slice(b"\"]]}");
+                out.extend_from_slice(b"\"]]");
                 self.point = None;
-                self.next += 1;
+                self.end_series(&series.labels, out);
             }
         }
         false
+    }
+
+    /// Writes what a series has besides numbers, and goes on to the next.
+    fn end_series(&mut self, labels: &Labels, out: &mut Vec<u8>) {
+        let place = self.histograms.binary_search_by(|h| h.labels.cmp(labels));
+        if let Ok(place) = place {
+            out.extend_from_slice(br#","histograms":["#);
+            push_histograms(out, &self.histograms[place]);
+            out.push(b']');
+        }
+        out.push(b'}');
+        self.next += 1;
+    }
+
+    fn push_vector_histograms(&self, mut is_first: bool, out: &mut Vec<u8>) {
+        for series in &*self.histograms {
+            if !std::mem::take(&mut is_first) {
+                out.push(b',');
+            }
+            out.extend_from_slice(br#"{"metric":"#);
+            push_labels(out, &series.labels);
+            out.extend_from_slice(br#","histogram":"#);
+            push_histograms(out, series);
+            out.push(b'}');
+        }
     }
 
     fn fill_vector(&mut self, vector: &[InstantSample], out: &mut Vec<u8>) -> bool {

@@ -1,7 +1,10 @@
 use super::*;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use series::{Answer, Column, InstantSample, Labels, QueryResult, Sample, Series, Stage};
+use series::{
+    Answer, Column, HistogramSeries, HistogramTotal, InstantSample, Labels, QueryResult, Sample,
+    Series, Stage,
+};
 use std::time::Duration;
 
 /// The text of all pieces, and their lengths.
@@ -301,4 +304,79 @@ fn of_many_notices_ten_are_shown() {
     let warnings = read["warnings"].as_array().unwrap();
     assert_eq!(warnings.len(), 11);
     assert_eq!(warnings[10], "3 more warning annotations omitted");
+}
+
+/// `h` with two histograms, of which the second has no observations.
+fn histograms(labels: &Labels) -> HistogramSeries {
+    HistogramSeries {
+        labels: labels.clone(),
+        times: vec![1_000, 1_000].into(),
+        boundaries: vec![3, 0].into(),
+        lowers: vec![-0.5, 1.0].into(),
+        uppers: vec![0.5, f64::INFINITY].into(),
+        counts: vec![2.0, 0.25].into(),
+        totals: vec![
+            HistogramTotal {
+                time: 1_000,
+                count: 2.25,
+                sum: f64::NAN,
+            },
+            HistogramTotal {
+                time: 2_000,
+                count: 0.0,
+                sum: 0.0,
+            },
+        ],
+    }
+}
+
+const FIRST: &str =
+    r#"[1,{"count":"2.25","sum":"NaN","buckets":[[3,"-0.5","0.5","2"],[0,"1","+Inf","0.25"]]}]"#;
+const SECOND: &str = r#"[2,{"count":"0","sum":"0"}]"#;
+
+#[test]
+fn native_histograms_stand_beside_the_numbers_of_a_matrix() {
+    let [a, b, c] = ["a", "b", "c"].map(|name| Labels::new([("__name__", name)]).unwrap());
+    let numbers = |labels: &Labels| Series {
+        labels: labels.clone(),
+        times: vec![3_000].into(),
+        values: vec![7.0].into(),
+    };
+    let answer = || Answer {
+        histograms: vec![histograms(&b), histograms(&c)],
+        ..Answer::new(QueryResult::Matrix(vec![numbers(&a), numbers(&c)]))
+    };
+    let expected = format!(
+        r#"{{"status":"success","data":{{"resultType":"matrix","result":[{{"metric":{{"__name__":"a"}},"values":[[3,"7"]]}},{{"metric":{{"__name__":"b"}},"histograms":[{FIRST},{SECOND}]}},{{"metric":{{"__name__":"c"}},"values":[[3,"7"]],"histograms":[{FIRST},{SECOND}]}}]}}}}"#
+    );
+    let (text, _) = written(AnswerJson::new(answer(), None));
+    assert_eq!(String::from_utf8(text).unwrap(), expected);
+}
+
+#[test]
+fn native_histograms_stand_behind_the_numbers_of_a_vector() {
+    let labels = |name: &str| Labels::new([("__name__", name)]).unwrap();
+    let mut one = histograms(&labels("h"));
+    one.totals.truncate(1);
+    for numbers in [0, 1, 20_000] {
+        let sample = |at: i32| InstantSample {
+            labels: labels(&format!("a{at}")),
+            sample: Sample {
+                time: 1_000,
+                value: 1.0,
+            },
+        };
+        let answer = Answer {
+            histograms: vec![one.clone()],
+            ..Answer::new(QueryResult::Vector((0..numbers).map(sample).collect()))
+        };
+        let (text, _) = in_parts(AnswerJson::new(answer, None));
+        let read: Value = serde_json::from_slice(&text).unwrap();
+        let result = read["data"]["result"].as_array().unwrap();
+        assert_eq!(result.len(), numbers as usize + 1);
+        let last = result.last().unwrap();
+        assert_eq!(last["metric"], json!({"__name__": "h"}));
+        let expected: Value = serde_json::from_str(FIRST).unwrap();
+        assert_eq!(last["histogram"], expected);
+    }
 }

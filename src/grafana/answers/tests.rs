@@ -200,6 +200,7 @@ fn histogram(pairs: &[(&str, &str)]) -> HistogramSeries {
         lowers: vec![0.5, -0.1].into(),
         uppers: vec![1.0, 0.1].into(),
         counts: vec![3.0, 0.5].into(),
+        totals: Vec::new(),
     }
 }
 

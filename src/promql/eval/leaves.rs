@@ -145,17 +145,23 @@ impl Evaluator<'_> {
                 &windows,
                 false,
                 &mut scratch,
-                |samples, _, _| {
+                |samples, _, extras| {
                     let (low, high) = samples.window(0);
-                    (low < high).then(|| {
+                    let (start, end) = (windows.start(0), windows.end(0));
+                    let histograms = extras.histograms.iter().filter(|(time, histogram)| {
+                        start < *time && *time <= end && !is_stale(histogram.sum)
+                    });
+                    let histograms: Vec<_> = histograms.cloned().collect();
+                    (low < high || !histograms.is_empty()).then(|| {
                         (
                             samples.times[low..high].to_vec(),
                             samples.values[low..high].to_vec(),
+                            histograms,
                         )
                     })
                 },
             )?;
-            let Some((times, values)) = taken else {
+            let Some((times, values, histograms)) = taken else {
                 continue;
             };
             reservations.push(self.budget.reserve(1, values.len())?);
@@ -170,6 +176,7 @@ impl Evaluator<'_> {
                 labels,
                 times,
                 values,
+                histograms,
             });
         }
         self.count_samples(&mut scratch);

@@ -52,6 +52,7 @@ pub(crate) struct RangeRow {
     pub(crate) labels: Labels,
     pub(crate) times: Vec<i64>,
     pub(crate) values: Vec<f64>,
+    pub(crate) histograms: Vec<(i64, Arc<Histogram>)>,
 }
 
 impl<'e> Evaluator<'e> {

@@ -64,6 +64,7 @@ impl Histograms {
                 lowers: lowers.slice(rows.clone()),
                 uppers: uppers.slice(rows.clone()),
                 counts: counts.slice(rows),
+                totals: Vec::new(),
             })
             .collect()
     }

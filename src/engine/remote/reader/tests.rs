@@ -86,6 +86,7 @@ fn plain(body: &[u8]) -> Option<Answer> {
             lowers: column(0)?,
             uppers: column(1)?,
             counts: column(2)?,
+            totals: Vec::new(),
         })
     };
     let result = match data["resultType"].as_str()? {
@@ -556,6 +557,7 @@ fn native_histograms_come_in_rows_of_buckets_beside_the_numbers() {
         lowers: vec![0.5, -0.1, f64::NEG_INFINITY].into(),
         uppers: vec![1.0, 0.1, f64::INFINITY].into(),
         counts: vec![3.0, 0.5, 2.0].into(),
+        totals: Vec::new(),
     };
     assert_eq!(matrix.histograms, [expected]);
     let vector = answer(
