@@ -10,7 +10,7 @@ import (
 
 // contractTable says by which tests each row of `../shared/design/query-contract.md` is exercised
 // through the Go host. `row` is the beginning of a row or of a sentence there. A test whose name
-// begins with `real: ` is one of contractRows, which both real servers answer; one that begins
+// begins with `real: ` is one of contractRows, which all real servers answer; one that begins
 // with `grafana: ` stands in frontend/e2e, for it needs a browser.
 //
 // TestEveryRowOfTheContractHasATest holds the table to the tests, and to the contract where that
@@ -21,37 +21,39 @@ var contractTable = []struct {
 }{
 	// Settings
 	{"A data source provisioned for Prometheus works", []string{"TestSettingsOfTheFrontendAloneMeanNothingToTheBackend", "TestUnknownKeysDoNotStandInTheWay"}},
-	{"| `url` (or `jsonData.url`)", []string{"TestBasicAuthenticationAndTheURLOfJsonData", "TestHealthRecognisesAnExportersPage"}},
+	{"| `url` (or `jsonData.url`)", []string{"TestBasicAuthenticationAndTheURLOfJsonData", "TestHealthRecognisesAnExportersPage", "real: a page instead of an API"}},
 	{"| `jsonData` | `engine`", []string{"TestAStreamSendsFramesAndEndsWithItsLastSubscriber", "TestARangeQueryIsOneFramePerSeries"}},
-	{"| both | `timeInterval`", []string{"TestTheStepFollowsFromIntervalsAndPoints"}},
+	{"| both | `timeInterval`", []string{"TestTheStepFollowsFromIntervalsAndPoints", "real: steps"}},
 	{"| remote | `httpMethod, queryTimeout", []string{
 		"TestCustomParametersAndTheMethodReachTheServer", "TestAServerThatRefusesPOSTIsAskedWithGETFromThenOn",
 		"TestTheQueryTimeoutOfTheSettingsEndsAQuery", "TestAnOldServerHasItsNamesAmongSeries", "real: a moving range",
 		"TestAHundredPanelsOfTenQueriesAreTenRequestsARefresh", "TestSettingsOfTheFrontendAloneMeanNothingToTheBackend",
 		"TestNamesAreLookedUpAmongSeriesWhereTheSettingsSaySo", "TestLookUpsAreBoundedAndSayWhereTheyWereCut",
 		"real: GET, custom parameters and statistics",
+		"real: settings that reach the server",
 	}},
 	{"| both | `basicAuth`, `basicAuthUser`", []string{
 		"TestBasicAuthenticationAndTheURLOfJsonData", "TestTLSTakesTheAuthorityTheNameAndOurCertificateFromTheSettings",
 		"TestARealPrometheusBehindTLSAndAPassword", "TestIdentityAndCookiesGoAlongWhereSettingsSaySo", "TestSecretsReachTheServerAndOnlyTheServer",
 		"TestAProxyStandsBetweenWhereTheHostNamesOne",
+		"real: settings that reach the server",
 	}},
 	{"| embedded | `targets` (list)", []string{"TestMetricsTellOfEachDataSourcesStore", "TestAWrongValueNamesItsKey"}},
-	{"| `secureJsonData`", []string{"TestSecretsReachTheServerAndOnlyTheServer", "TestASecretIsNeverLoggedOrAnswered", "TestARealPrometheusBehindTLSAndAPassword"}},
+	{"| `secureJsonData`", []string{"TestSecretsReachTheServerAndOnlyTheServer", "TestASecretIsNeverLoggedOrAnswered", "TestARealPrometheusBehindTLSAndAPassword", "real: settings that reach the server"}},
 	// Query JSON
-	{"`expr, range, instant, exemplar, format", []string{"TestValuesOfOddTypesDoNotFailAQuery"}},
+	{"`expr, range, instant, exemplar, format", []string{"TestValuesOfOddTypesDoNotFailAQuery", "real: values of odd types"}},
 	{"- Neither `range` nor `instant`", []string{"TestBothKindsOfQueryAreRunTogether", "TestTheStepFollowsFromIntervalsAndPoints", "real: both", "real: neither means range"}},
 	{"- `queryText` is read as `expr`", []string{"TestTheExpressionIsFoundUnderEachName", "real: the builder's keys"}},
 	// Step
-	{"- min = Min step", []string{"TestTheStepFollowsFromIntervalsAndPoints"}},
-	{"- calc = range / maxDataPoints", []string{"TestTheStepFollowsFromIntervalsAndPoints"}},
-	{"- step = max(calc", []string{"TestTheStepFollowsFromIntervalsAndPoints", "real: never too many steps"}},
+	{"- min = Min step", []string{"TestTheStepFollowsFromIntervalsAndPoints", "real: steps"}},
+	{"- calc = range / maxDataPoints", []string{"TestTheStepFollowsFromIntervalsAndPoints", "real: steps"}},
+	{"- step = max(calc", []string{"TestTheStepFollowsFromIntervalsAndPoints", "real: never too many steps", "real: steps"}},
 	// Macros
-	{"- `$__interval`, `$__interval_ms`", []string{"TestMacrosAreFilledIn"}},
+	{"- `$__interval`, `$__interval_ms`", []string{"TestMacrosAreFilledIn", "real: the interval contains the factor"}},
 	{"- `$__rate_interval` = max", []string{"TestMacrosAreFilledIn", "real: the rate interval"}},
 	{"- `$__range`, `$__range_s`", []string{"TestMacrosAreFilledIn", "real: macros"}},
 	// Alignment
-	{"Range start and end = floor", []string{"TestARangeIsAlignedToItsStep", "TestADayStartsAtTheViewersMidnight", "TestAnInstantQueryIsOneFramePerSeries"}},
+	{"Range start and end = floor", []string{"TestARangeIsAlignedToItsStep", "TestADayStartsAtTheViewersMidnight", "TestAnInstantQueryIsOneFramePerSeries", "real: a day starts at the viewer's midnight", "real: an instant query asks for the end as it is"}},
 	// Resources
 	{"Under the data source's `resources/`", []string{
 		"TestPrometheusPathsPassThrough", "TestAFormBodyPassesThrough", "TestAnErrorOfTheServerKeepsItsStatusAndWords",
@@ -64,18 +66,17 @@ var contractTable = []struct {
 	{"| vector |", []string{"TestAnInstantQueryIsOneFramePerSeries", "real: vector"}},
 	{"| scalar |", []string{"TestScalarsStringsAndEmptyAnswersHaveTheirShapes", "real: scalar"}},
 	{"| string |", []string{"TestScalarsStringsAndEmptyAnswersHaveTheirShapes", "real: string"}},
-	// Debian's Prometheus has no native histograms yet, and VictoriaMetrics none at all.
-	{"| native histogram |", []string{"TestANativeHistogramIsAHeatmapFrame"}},
-	{"| exemplars |", []string{"TestExemplarsAreOneFrameAndNotForAlertRules", "real: exemplars ask no more than the server has"}},
+	{"| native histogram |", []string{"TestANativeHistogramIsAHeatmapFrame", "TestNativeHistogramsAndExemplarsOfARealPrometheus"}},
+	{"| exemplars |", []string{"TestExemplarsAreOneFrameAndNotForAlertRules", "real: exemplars ask no more than the server has", "TestNativeHistogramsAndExemplarsOfARealPrometheus"}},
 	{"- One frame per series", []string{"TestARangeQueryIsOneFramePerSeries", "TestALargeAnswerArrivesWhole", "real: matrix"}},
-	{"- Field 1 `config.displayNameFromDS`", []string{"TestTheLegendNamesTheSeries", "real: vector"}},
+	{"- Field 1 `config.displayNameFromDS`", []string{"TestTheLegendNamesTheSeries", "real: vector", "real: legends"}},
 	{"- The first frame's meta", []string{"TestARangeQueryIsOneFramePerSeries", "real: matrix", "real: empty"}},
-	{"- Notices: warnings, then infos", []string{"TestNoticesStandOnEveryFrameAndAloneOnOneOfTheirOwn", "TestStatisticsAreTheServersOwn", "real: GET, custom parameters and statistics"}},
-	{"- Exemplars: per step", []string{"TestExemplarsAreOneFrameAndNotForAlertRules"}},
+	{"- Notices: warnings, then infos", []string{"TestNoticesStandOnEveryFrameAndAloneOnOneOfTheirOwn", "TestStatisticsAreTheServersOwn", "real: GET, custom parameters and statistics", "real: notices"}},
+	{"- Exemplars: per step", []string{"TestExemplarsAreOneFrameAndNotForAlertRules", "TestNativeHistogramsAndExemplarsOfARealPrometheus"}},
 	{"- typeVersion is mandatory", []string{"TestAnInstantQueryIsOneFramePerSeries", "real: an alert rule's question"}},
 	// Errors
-	{"- Transport failure → 502", []string{"TestAnErrorKeepsItsStatusAndSaysWhoseItIs", "TestHealthNamesTheServerThatDoesNotAnswer", "real: a mistake keeps the server's words"}},
-	{"- A body that is an exposition page", []string{"TestAnErrorKeepsItsStatusAndSaysWhoseItIs", "TestHealthRecognisesAnExportersPage"}},
+	{"- Transport failure → 502", []string{"TestAnErrorKeepsItsStatusAndSaysWhoseItIs", "TestHealthNamesTheServerThatDoesNotAnswer", "real: a mistake keeps the server's words", "real: a server that has gone"}},
+	{"- A body that is an exposition page", []string{"TestAnErrorKeepsItsStatusAndSaysWhoseItIs", "TestHealthRecognisesAnExportersPage", "real: a page instead of an API"}},
 	{"- 429 keeps its status", []string{"TestAnErrorKeepsItsStatusAndSaysWhoseItIs"}},
 	// Frontend
 	{"Formats (time series, table, heatmap)", []string{"grafana: "}},

@@ -24,6 +24,7 @@ impl ServerKind {
             Self::Thanos => "Thanos",
             Self::VictoriaMetrics => "VictoriaMetrics",
             Self::Cortex => "Cortex",
+            Self::Headwater => "Headwater",
         }
     }
 }
@@ -84,7 +85,11 @@ pub(super) fn of_success(
 /// The diagnosis after `1+1` failed.
 pub(super) async fn of_failure(transport: &Transport, error: &Error, request: &Request) -> Health {
     let (mut hint, mut page) = (None, None);
-    if matches!(error, Error::UnexpectedStatus { status: 404, .. }) {
+    // Some apps answer any path they do not know with their first page.
+    if matches!(
+        error,
+        Error::UnexpectedStatus { status: 404, .. } | Error::Html { .. }
+    ) {
         hint = hint_for_missing(transport, request).await;
         if hint.is_none() {
             page = metrics_page(transport, request).await;

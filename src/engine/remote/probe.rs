@@ -129,6 +129,8 @@ fn facts(build: &BuildInfo, is_victoria: bool) -> ServerFacts {
         Some(ServerKind::Thanos)
     } else if application.contains("victoria") {
         Some(ServerKind::VictoriaMetrics)
+    } else if application.contains("headwater") {
+        Some(ServerKind::Headwater)
     } else if build.features.is_some() {
         // Mimir alone lists its features.
         Some(ServerKind::Mimir)
@@ -190,6 +192,11 @@ mod tests {
                 r#"{"version":"3.7.3","revision":"x","branch":"HEAD","buildUser":"r","buildDate":"d","goVersion":"g"}"#,
                 Some(ServerKind::Prometheus),
                 Some("3.7.3"),
+            ),
+            (
+                r#"{"application":"Headwater","version":"0.1.0","revision":"","branch":""}"#,
+                Some(ServerKind::Headwater),
+                Some("0.1.0"),
             ),
             (r#"{}"#, None, None),
         ] {

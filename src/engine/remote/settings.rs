@@ -201,4 +201,6 @@ pub enum ServerKind {
     VictoriaMetrics,
     /// Cortex.
     Cortex,
+    /// Headwater's own server.
+    Headwater,
 }

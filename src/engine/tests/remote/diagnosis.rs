@@ -142,6 +142,26 @@ async fn an_app_or_its_metrics_page_instead_of_a_server_is_recognized() {
         let says = [named.as_str(), "embedded engine"];
         check(&url, &none, HealthStatus::Error, &says).await;
     }
+    // The first page of an app that knows no other path, as node_exporter has it.
+    let app = FaultyServer::start(move |seen| match seen.path() {
+        "/metrics" => answer(200, &[], page),
+        _ => answer(200, &[], "<html><title>Node Exporter</title></html>"),
+    })
+    .await;
+    for url in [format!("{}/metrics", app.url), app.url.clone()] {
+        let named = format!("{}/metrics answers with an exporter's", app.url);
+        check(&url, &none, HealthStatus::Error, &[named.as_str()]).await;
+    }
+    // A proxy may have metrics of its own before the API that it stands before.
+    let proxy = FaultyServer::start(move |seen| match seen.path() {
+        "/metrics" => answer(200, &[], page),
+        "/prometheus/api/v1/query" => json(200, TWO),
+        _ => answer(404, &[], "404 page not found"),
+    })
+    .await;
+    let says = ["The API answers under a prefix"];
+    let text = check(&proxy.url, &none, HealthStatus::Error, &says).await;
+    assert!(!text.contains("embedded"), "{text}");
     let prometheus = FaultyServer::start(move |seen| match seen.path() {
         "/metrics" => answer(200, &[], page),
         "/api/v1/query" => json(200, TWO),
