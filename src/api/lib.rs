@@ -30,7 +30,7 @@ pub use parts::{
     AllowedHosts, BuildInfo, Clock, Count, Host, ServerParts, Targets, TsdbStatistics, WriteLimits,
 };
 #[doc(hidden)]
-pub use write::read as read_remote_write;
+pub use write::Reader as RemoteWriteReader;
 
 use axum::Router;
 use axum::routing::{any, get, post};

@@ -28,7 +28,7 @@ pub(crate) fn is_part(labels: &Labels) -> bool {
 }
 
 /// Which part of a sample a column holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Part {
     Schema,
     Count,
@@ -149,9 +149,9 @@ pub(crate) fn take_apart(series: &[WriteSeries]) -> Vec<WriteSeries> {
             continue;
         };
         let mut columns: Vec<(Part, Vec<Sample>)> = Vec::new();
-        let mut places: HashMap<String, usize> = HashMap::new();
+        let mut places: HashMap<Part, usize> = HashMap::new();
         let mut put = |part: Part, time: i64, value: f64| {
-            let place = *places.entry(part.name()).or_insert_with(|| {
+            let place = *places.entry(part).or_insert_with(|| {
                 columns.push((part, Vec::new()));
                 columns.len() - 1
             });

@@ -95,7 +95,7 @@ fn near_names<'a>(name: &str, names: &'a [String]) -> Vec<&'a str> {
             let distance = if candidate.contains(name) {
                 0
             } else {
-                distance(name, candidate)
+                strsim::levenshtein(name, candidate)
             };
             (distance <= worst).then_some((distance, candidate.as_str()))
         })
@@ -105,21 +105,6 @@ fn near_names<'a>(name: &str, names: &'a [String]) -> Vec<&'a str> {
         .take(NEAR_NAMES)
         .map(|(_, name)| name)
         .collect()
-}
-
-/// Levenshtein's distance in bytes.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, a) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in b.bytes().enumerate() {
-            let substituted = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

@@ -6,6 +6,9 @@ use super::refusals::Reason;
 use series::{Bucket, Histogram, ResetHint, is_stale};
 use std::sync::Arc;
 
+/// Buckets above or below zero. Libraries make 160 at most, and each is stored as a series.
+const MAX_BUCKETS: usize = 2_048;
+
 /// A message as it lies there.
 #[derive(Default)]
 struct Message {
@@ -165,6 +168,12 @@ impl Side {
             let sums: Option<Vec<f64>> = sums.collect();
             sums.ok_or_else(|| wrong("a number of observations is too large"))?
         };
+        if counts.len() > MAX_BUCKETS {
+            let found = counts.len();
+            return Err(wrong(&format!(
+                "there are {found}, more than {MAX_BUCKETS}"
+            )));
+        }
         if length != counts.len() as u64 {
             let found = counts.len();
             return Err(wrong(&format!(

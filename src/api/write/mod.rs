@@ -238,22 +238,28 @@ fn inflate(body: &[u8], limit: usize) -> Result<Vec<u8>, Refused> {
         .map_err(Refused::Snappy)
 }
 
-/// Reads a remote write's body, of the second version or the first, without storing anything:
-/// for the fuzz target, which has no other way to these bytes than over HTTP.
-///
-/// # Errors
-/// What would be answered where the whole body is refused.
-pub fn read(second: bool, body: &[u8]) -> Result<Vec<series::WriteSeries>, String> {
-    let limits = WriteLimits::default();
-    let message = inflate(body, limits.bytes).map_err(|refused| refused.to_string())?;
-    let read = if second {
-        message::read_v2(&message, &limits)
-    } else {
-        message::read_v1(&message, &limits, &KnownLabels::default())
-    };
-    let request = read.map_err(|error| error.to_string())?;
-    let _ = request.refusals.message();
-    Ok(request.series)
+/// Reads remote writes' bodies without storing anything: for the fuzz target, which has no other
+/// way to these bytes than over HTTP. As a server does, it knows series from one to the next.
+#[derive(Default)]
+pub struct Reader(KnownLabels);
+
+impl Reader {
+    /// Reads a body of the second version or the first.
+    ///
+    /// # Errors
+    /// What would be answered where the whole body is refused.
+    pub fn read(&self, second: bool, body: &[u8]) -> Result<Vec<series::WriteSeries>, String> {
+        let limits = WriteLimits::default();
+        let message = inflate(body, limits.bytes).map_err(|refused| refused.to_string())?;
+        let read = if second {
+            message::read_v2(&message, &limits)
+        } else {
+            message::read_v1(&message, &limits, &self.0)
+        };
+        let request = read.map_err(|error| error.to_string())?;
+        let _ = request.refusals.message();
+        Ok(request.series)
+    }
 }
 
 fn answer(written: &Written) -> Response {

@@ -360,7 +360,8 @@ type Change = fn(&mut v1::Histogram);
 
 #[test]
 fn a_wrong_native_histogram_costs_no_other_sample() {
-    let wrong: [(&str, Change); 9] = [
+    let wrong: [(&str, Change); 10] = [
+        ("more than 2048", |h| h.positive_deltas = vec![0; 2_049]),
         ("the schema is 9", |h| h.schema = 9),
         ("hold 5 observations, its count is 6", |h| h.count = 6),
         ("spans need 4, and there are 3", |h| {

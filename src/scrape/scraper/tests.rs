@@ -148,6 +148,10 @@ async fn a_target_that_is_hurried_is_scraped_once_out_of_turn() {
     let slow = settings(&json!({"timeInterval": "1h", "targets": [app.url()]}));
     let bench = Bench::start(slow);
     bench.until_scrape("the first page", has_page).await;
+    // The samples are there a moment before the report.
+    bench
+        .until("its report", |b| b.first_target().health == Health::Up)
+        .await;
     bench.scraper.hurry(|target| target.health == Health::Down);
     bench.scraper.hurry(|target| target.health == Health::Up);
     bench.until_scrapes(1).await;

@@ -323,6 +323,12 @@ impl Job {
         let Some(host) = url.host_str().filter(|host| !host.is_empty()) else {
             return Err(wrong(path, format!("{written:?} names no host")));
         };
+        if matches!(host, "http" | "https") && url.port().is_none() {
+            return Err(wrong(
+                path,
+                format!("{written:?} is no URL: one begins with {host}://"),
+            ));
+        }
         let address = match url.port() {
             Some(port) => format!("{host}:{port}"),
             None => host.to_owned(),

@@ -261,6 +261,19 @@ scrape_configs:
         ),
         ("scrape_configs: [", "line"),
         (
+            "global: {scrape_intervall: 5s}",
+            "global.scrape_intervall: there is no such key; did you mean scrape_interval?",
+        ),
+        (
+            "scrape_configs:\n  - job_name: x\n    metric_path: /m",
+            "scrape_configs[0].metric_path: there is no such key; did you mean metrics_path?",
+        ),
+        (
+            "scrape_configs:\n  - job_name: x\n    static_configs: [{target: ['a:1']}]",
+            "did you mean targets?",
+        ),
+        ("scrape_config: []", "did you mean scrape_configs?"),
+        (
             "scrape_configs:\n  - job_name: x\n    static_configs: [{targets: ['http://a/b']}]",
             "no host name",
         ),
@@ -285,4 +298,19 @@ fn protocols_are_asked_for_in_their_order() {
          application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,*/*;q=0.4"
     );
     assert_eq!(settings.jobs[1].accept, exposition::ACCEPT);
+}
+
+#[test]
+fn a_url_with_a_slip_in_its_scheme_is_refused() {
+    for url in [
+        "http//wiki:8000/metrics",
+        "http:/wiki/metrics",
+        "https//wiki",
+    ] {
+        let error = read(&json!({"targets": [url]})).unwrap_err().to_string();
+        assert!(error.contains("is no URL: one begins with http"), "{error}");
+    }
+    for url in ["http:8000", "httpd/metrics"] {
+        assert!(read(&json!({"targets": [url]})).is_ok(), "{url}");
+    }
 }
