@@ -41,7 +41,7 @@ export default function AnnotationEditor({ annotation, onAnnotationChange, onRun
   );
 
   return (
-    <Stack direction="column" gap={0}>
+    <Stack direction="column" gap={0} data-testid="headwater-annotation-editor">
       <Field
         label={t('annotation.expr', 'PromQL')}
         description={t(

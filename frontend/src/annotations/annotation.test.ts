@@ -52,6 +52,15 @@ test('an old annotation keeps its expression and its step', () => {
   expect(prepareQuery(old)).toMatchObject({ expr: 'up == 0', interval: '30s', range: true, instant: false });
 });
 
+test.each([
+  ['an old one', { name: 'x', enable: true, iconColor: 'red', expr: 'up == 0', step: '30s' }],
+  ['a new one', { name: 'x', enable: true, iconColor: 'red' }],
+  ['one of today', anno],
+])('an annotation that is prepared is the same object from then on: %s', (_, json) => {
+  const prepared = prepareAnnotation(json);
+  expect(prepareAnnotation(prepared)).toBe(prepared);
+});
+
 test('without a step every minute is looked at, without an expression nothing is asked', () => {
   expect(prepareQuery(anno)).toMatchObject({ interval: '60s' });
   expect(prepareQuery({ ...anno, target: { refId: 'Anno', expr: ' ' } })).toBeUndefined();

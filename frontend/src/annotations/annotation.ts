@@ -23,18 +23,19 @@ export interface HeadwaterAnnotation extends AnnotationQuery<PanelQuery> {
 export const DEFAULT_STEP = '60s';
 const REF_ID = 'Anno';
 
-/** Brings old annotations, whose expression stands beside their name, into today's shape. */
+/**
+ * Brings old annotations, whose expression stands beside their name, into today's shape.
+ *
+ * One that has it is returned itself: Grafana's editor stores whatever else comes back, and then
+ * asks again, so that a copy would have it do that for ever.
+ */
 export function prepareAnnotation(json: HeadwaterAnnotation): HeadwaterAnnotation {
-  const target = json.target ?? { refId: REF_ID };
-  return {
-    ...json,
-    target: {
-      ...target,
-      refId: target.refId || REF_ID,
-      expr: target.expr ?? json.expr ?? '',
-      interval: target.interval ?? json.step,
-    },
-  };
+  const { target } = json;
+  const refId = target?.refId || REF_ID;
+  const expr = target?.expr ?? json.expr ?? '';
+  const interval = target?.interval ?? json.step;
+  const isPrepared = target && target.refId === refId && target.expr === expr && target.interval === interval;
+  return isPrepared ? json : { ...json, target: { ...target, refId, expr, interval } };
 }
 
 /** The query of an annotation; none while it has no expression. */
