@@ -1,5 +1,17 @@
 /** The metrics browser in code mode: from a metric's name to a selector, in Explore and in a panel. */
+import type { Locator } from '@playwright/test';
+
 import { expect, screenshotPath, test, THEMES } from './surroundings';
+
+/** No list is cut at a side: they share the width that there is. */
+async function expectAllListsInSight(browser: Locator) {
+  await expect(async () => {
+    const cut = await browser.evaluate(
+      (element) => [...element.children].filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth).length
+    );
+    expect(cut).toBe(0);
+  }).toPass();
+}
 
 test('Explore’s browser leads from a metric over its labels and values to a query', async ({
   remoteDataSource,
@@ -24,6 +36,7 @@ test('Explore’s browser leads from a metric over its labels and values to a qu
   await expect(browser.getByRole('status', { name: 'Selector' })).toHaveText(selector);
   await browser.getByRole('button', { name: 'Count series' }).click();
   await expect(browser.getByText('Series now: 1', { exact: true })).toBeVisible();
+  await expectAllListsInSight(browser);
   await page.screenshot({ path: screenshotPath('metrics-browser-explore') });
   const answered = explorePage.waitForQueryDataResponse();
   await browser.getByRole('button', { name: 'Use as rate query' }).click();
@@ -46,6 +59,7 @@ for (const theme of THEMES) {
       const browser = page.getByRole('region', { name: 'Metrics browser' });
       await expect(browser.getByRole('status', { name: 'Selector' })).toHaveText('up{job="node"}');
       await browser.getByRole('option', { name: 'prometheus', exact: true }).click();
+      await expectAllListsInSight(browser);
       await page.screenshot({ path: screenshotPath(`metrics-browser-${theme}`) });
       const answered = panelEditPage.waitForQueryDataResponse();
       await browser.getByRole('button', { name: 'Use query' }).click();

@@ -1,7 +1,7 @@
 /** A list that is always open, with a field that narrows it down: worked by pointer and by keys. */
 import { css, cx } from '@emotion/css';
 import type { GrafanaTheme2 } from '@grafana/data';
-import { Icon, Input, useStyles2 } from '@grafana/ui';
+import { Icon, Input, Text, useStyles2 } from '@grafana/ui';
 import { type KeyboardEvent, type ReactNode, useId, useRef, useState } from 'react';
 
 export interface Choice {
@@ -13,6 +13,8 @@ export interface Choice {
 }
 
 export interface Props {
+  /** Stands above the list. */
+  title: string;
   /** The list's name for who hears the page, and the field's. */
   name: string;
   placeholder: string;
@@ -32,7 +34,7 @@ export interface Props {
 const NARROWEST = 150;
 
 export function ChoiceList(props: Props) {
-  const { name, placeholder, text, choices, chosen, several, foot, width, onText, onToggle } = props;
+  const { title, name, placeholder, text, choices, chosen, several, foot, width, onText, onToggle } = props;
   const styles = useStyles2(getStyles);
   const id = useId();
   const list = useRef<HTMLDivElement>(null);
@@ -62,6 +64,9 @@ export function ChoiceList(props: Props) {
 
   return (
     <div style={{ flex: `0 1 ${width}px`, minWidth: NARROWEST }}>
+      <Text element="h6" truncate>
+        {title}
+      </Text>
       <Input
         role="combobox"
         aria-label={name}

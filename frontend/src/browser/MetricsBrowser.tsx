@@ -53,32 +53,24 @@ export default function MetricsBrowser({ caller, range, initial, onUse }: Props)
   return (
     <section aria-label={t('browser.title', 'Metrics browser')} className={styles.browser}>
       <div className={styles.columns}>
-        <div>
-          <Text element="h6">{t('browser.metric', '1. Metric')}</Text>
-          <Metrics caller={caller} chosen={selection.metric} onChoose={chooseMetric} />
-        </div>
-        <div>
-          <Text element="h6">{t('browser.labels', '2. Labels')}</Text>
-          <Labels
-            caller={caller}
-            metric={selection.metric}
-            range={range}
-            chosen={shownLabels}
-            onToggle={(label) => setSelection(withLabel(selection, label))}
-          />
-        </div>
+        <Metrics caller={caller} chosen={selection.metric} onChoose={chooseMetric} />
+        <Labels
+          caller={caller}
+          metric={selection.metric}
+          range={range}
+          chosen={shownLabels}
+          onToggle={(label) => setSelection(withLabel(selection, label))}
+        />
         {selection.labels.map(({ label, values }) => (
-          <div key={label}>
-            <Text element="h6">{t('browser.values', '3. Values of {{label}}', { label })}</Text>
-            <Values
-              caller={caller}
-              selection={selection}
-              label={label}
-              range={range}
-              chosen={values}
-              onToggle={(value) => setSelection(withValue(selection, label, value))}
-            />
-          </div>
+          <Values
+            key={label}
+            caller={caller}
+            selection={selection}
+            label={label}
+            range={range}
+            chosen={values}
+            onToggle={(value) => setSelection(withValue(selection, label, value))}
+          />
         ))}
       </div>
       <Stack direction="row" gap={1} wrap="wrap" alignItems="center">
@@ -132,6 +124,7 @@ function Metrics({ caller, chosen, onChoose }: MetricsProps) {
   const metrics = answer?.metrics ?? [];
   return (
     <ChoiceList
+      title={t('browser.metric', '1. Metric')}
       name={t('browser.search-metrics', 'Search metrics')}
       placeholder={t('browser.search-metrics-placeholder', 'Name or description')}
       width={380}
@@ -182,6 +175,7 @@ function Labels({ caller, metric, range, chosen, onToggle }: LabelsProps) {
   const names = withChosen(chosen, answer ?? []).filter((name) => name.toLowerCase().includes(letters));
   return (
     <ChoiceList
+      title={t('browser.labels', '2. Labels')}
       name={t('browser.search-labels', 'Search labels')}
       placeholder={t('browser.search-labels-placeholder', 'Label')}
       width={220}
@@ -216,6 +210,7 @@ function Values({ caller, selection, label, range, chosen, onToggle }: ValuesPro
   const more = (answer?.length ?? 0) >= VALUES;
   return (
     <ChoiceList
+      title={t('browser.values', '3. Values of {{label}}', { label })}
       name={t('browser.search-values', 'Search values of {{label}}', { label })}
       placeholder={t('browser.search-values-placeholder', 'Value')}
       width={260}
