@@ -5,6 +5,8 @@ test('a counter is found by a few letters and shown as its rate', async ({ remot
   await page.getByLabel('Metric', { exact: true }).fill('http requests');
   const option = page.getByRole('option', { name: /prometheus_http_requests_total.*counter/ });
   await expect(option).toBeVisible();
+  // However low the field stands, the whole list is in sight.
+  await expect(page.getByRole('listbox', { name: 'Metrics' })).toBeInViewport({ ratio: 1 });
   await page.screenshot({ path: screenshotPath('builder-metrics') });
   await option.click();
   await expect(page.getByTestId('headwater-raw-query')).toHaveText(

@@ -33,6 +33,7 @@ export function MetricField({ id, caller, metric, onChange }: Props) {
   const [problem, setProblem] = useState<string>();
   const [active, setActive] = useState(-1);
   const [scrolled, setScrolled] = useState(0);
+  const popup = useRef<HTMLDivElement>(null);
   const list = useRef<HTMLDivElement>(null);
   const newest = useRef(0);
   const firstPage = useRef<MetricSearch>(undefined);
@@ -77,6 +78,13 @@ export function MetricField({ id, caller, metric, onChange }: Props) {
       wanted = false;
     };
   }, [caller]);
+
+  // In a panel's editor the field often stands near the bottom of what can be seen.
+  useEffect(() => {
+    if (open) {
+      popup.current?.scrollIntoView?.({ block: 'nearest' });
+    }
+  }, [open]);
 
   const show = () => {
     if (!open) {
@@ -175,7 +183,7 @@ export function MetricField({ id, caller, metric, onChange }: Props) {
         onKeyDown={onKeyDown}
       />
       {open && (
-        <div className={styles.popup}>
+        <div ref={popup} className={styles.popup}>
           <div
             ref={list}
             id={listId}
