@@ -49,6 +49,12 @@ test('each type gets the query that suits it, and a click takes it over', async 
   expect(clicked).toHaveBeenCalledWith(expect.objectContaining({ expr: 'shop_open', range: true }));
 });
 
+test('a long query breaks behind brackets, not inside of a name', async () => {
+  open(() => Promise.resolve({ metadata, names }));
+  const query = await screen.findByText('sum(rate(shop_orders_total[$__rate_interval]))');
+  expect(query.innerHTML).toBe('sum(<wbr>rate(<wbr>shop_orders_total[<wbr>$__rate_interval]))');
+});
+
 test('where nothing is known, there is still the health of the targets', async () => {
   open(() => Promise.resolve({ metadata: {}, names: [] }));
   expect(await screen.findByRole('button', { name: 'up' })).toBeVisible();

@@ -2,7 +2,7 @@
 import { css } from '@emotion/css';
 import { CoreApp, type GrafanaTheme2, type QueryEditorHelpProps } from '@grafana/data';
 import { Alert, Button, LoadingPlaceholder, Stack, Text, TextLink, useStyles2 } from '@grafana/ui';
-import { useEffect, useState } from 'react';
+import { Fragment, useEffect, useState } from 'react';
 
 import type { HeadwaterDataSource } from '../datasource';
 import { defaultQuery } from '../query';
@@ -29,7 +29,7 @@ export default function QueryHelp({ datasource, onClickExample }: Props) {
   }, [datasource]);
 
   return (
-    <Stack direction="column" gap={2}>
+    <Stack direction="column" gap={2} data-testid="headwater-query-help">
       <div>
         <Text element="h4">{t('help.title', 'Queries for this app')}</Text>
         <Text color="secondary" element="p">
@@ -53,7 +53,9 @@ export default function QueryHelp({ datasource, onClickExample }: Props) {
                 variant="secondary"
                 onClick={() => onClickExample({ refId: 'A', ...defaultQuery(CoreApp.Explore), expr })}
               >
-                <code className={styles.code}>{expr}</code>
+                <code className={styles.code}>
+                  <Breakable expr={expr} />
+                </code>
               </Button>
               <Text color="secondary" variant="bodySmall" element="p">
                 {text}
@@ -67,6 +69,16 @@ export default function QueryHelp({ datasource, onClickExample }: Props) {
       </TextLink>
     </Stack>
   );
+}
+
+/** A query that breaks behind its brackets and commas rather than inside of a name. */
+function Breakable({ expr }: { expr: string }) {
+  return expr.split(/(?<=[([{,])/).map((part, at) => (
+    <Fragment key={at}>
+      {at > 0 && <wbr />}
+      {part}
+    </Fragment>
+  ));
 }
 
 const texts: ExampleTexts = {
