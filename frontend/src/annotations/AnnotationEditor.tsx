@@ -1,6 +1,7 @@
 /** The editor of an annotation. */
-import type { AnnotationQuery, QueryEditorProps } from '@grafana/data';
-import { Field, Input, Stack, Switch, TextArea } from '@grafana/ui';
+import { css } from '@emotion/css';
+import type { AnnotationQuery, GrafanaTheme2, QueryEditorProps } from '@grafana/data';
+import { Field, Input, Stack, Switch, TextArea, useStyles2 } from '@grafana/ui';
 import { useId, useState } from 'react';
 
 import type { HeadwaterDataSource } from '../datasource';
@@ -16,6 +17,7 @@ export type Props = QueryEditorProps<HeadwaterDataSource, PanelQuery, DataSource
 
 export default function AnnotationEditor({ annotation, onAnnotationChange, onRunQuery }: Props) {
   const ids = useId();
+  const styles = useStyles2(getStyles);
   const saved: HeadwaterAnnotation = prepareAnnotation(annotation ?? { name: '', enable: true, iconColor: '' });
   const target: PanelQuery = saved.target ?? { refId: 'Anno' };
   const [expr, setExpr] = useState(target.expr ?? '');
@@ -82,7 +84,7 @@ export default function AnnotationEditor({ annotation, onAnnotationChange, onRun
           onChange={(event) => changeTarget({ interval: event.currentTarget.value || undefined })}
         />
       </Field>
-      <Stack direction="row" gap={2} wrap="wrap">
+      <div className={styles.texts}>
         {text(
           'titleFormat',
           t('annotation.title', 'Title'),
@@ -101,7 +103,7 @@ export default function AnnotationEditor({ annotation, onAnnotationChange, onRun
           t('annotation.text-description', 'What the event says, with labels in it.'),
           '{{instance}} restarted'
         )}
-      </Stack>
+      </div>
       <Field
         label={t('annotation.value-as-time', 'Series value as timestamp')}
         description={t(
@@ -119,3 +121,8 @@ export default function AnnotationEditor({ annotation, onAnnotationChange, onRun
     </Stack>
   );
 }
+
+const getStyles = (theme: GrafanaTheme2) => ({
+  // The fields bring the space between rows.
+  texts: css({ display: 'flex', flexWrap: 'wrap', columnGap: theme.spacing(2) }),
+});

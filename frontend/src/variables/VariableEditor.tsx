@@ -1,6 +1,7 @@
 /** The editor of a variable's query. */
-import type { QueryEditorProps } from '@grafana/data';
-import { Combobox, type ComboboxOption, Field, Input, TextArea } from '@grafana/ui';
+import { css } from '@emotion/css';
+import type { GrafanaTheme2, QueryEditorProps } from '@grafana/data';
+import { Combobox, type ComboboxOption, Field, Input, TextArea, useStyles2 } from '@grafana/ui';
 import { useId, useState } from 'react';
 
 import type { HeadwaterDataSource } from '../datasource';
@@ -15,6 +16,7 @@ const WIDTH = 50;
 
 export default function VariableEditor({ datasource, query: saved, onChange, range }: Props) {
   const ids = useId();
+  const styles = useStyles2(getStyles);
   const [parts, setParts] = useState(() => partsOf(saved));
   // Saved from outside, by undo for example.
   const [lastSaved, setLastSaved] = useState(() => textOf(saved));
@@ -73,7 +75,7 @@ export default function VariableEditor({ datasource, query: saved, onChange, ran
   };
 
   return (
-    <div data-testid="headwater-variable-editor">
+    <div className={styles.editor} data-testid="headwater-variable-editor">
       <Field
         label={t('variable.kind', 'Query type')}
         description={t('variable.kind-description', 'What the choices of this variable are.')}
@@ -204,3 +206,8 @@ function ofKind(parts: VariableParts, kind: VariableKind): VariableParts {
     text: '',
   };
 }
+
+const getStyles = (theme: GrafanaTheme2) => ({
+  // Grafana 12.4 leaves no space below the data source; where it does, the two are one.
+  editor: css({ marginTop: theme.spacing(2) }),
+});
