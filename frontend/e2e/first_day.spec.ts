@@ -23,6 +23,9 @@ const DASHBOARDS = ['fastapi', 'service-overview', 'headwater'].map((name) => {
   return { name, ...board, panels: board.panels.filter(({ type }) => type !== 'row') };
 });
 
+/** Panels with a drawing, whatever it shows. */
+const DRAWN = new Set(['timeseries', 'heatmap']);
+
 /** A busy machine takes its time to load Grafana; only a failure waits so long. */
 const PATIENCE_MS = 120_000;
 
@@ -66,6 +69,10 @@ for (const { name, uid, title, panels } of DASHBOARDS) {
           await expect(shown.getByText(panel.fieldConfig.defaults.noValue), panel.title).toHaveCount(0);
         }
         await expect(shown.getByTestId('data-testid Panel status error'), panel.title).toHaveCount(0);
+        if (DRAWN.has(panel.type)) {
+          // A graph is drawn once its legend has been, whose height it leaves.
+          await expect(shown.locator('canvas').first(), panel.title).toBeVisible({ timeout: PATIENCE_MS });
+        }
       }
       await page.screenshot({ path: screenshotPath(`${name}-${theme}`) });
     });
