@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,9 +67,12 @@ class Alerts:
     def stop_app(self) -> None:
         self._app.close()
 
-    def states(self) -> dict[str, str]:
+    def rules(self) -> list[dict[str, Any]]:
         groups = self.grafana.ask("/api/prometheus/grafana/api/v1/rules")["data"]["groups"]
-        return {rule["name"]: rule["state"] for group in groups for rule in group["rules"]}
+        return [rule for group in groups for rule in group["rules"]]
+
+    def states(self) -> dict[str, str]:
+        return {rule["name"]: rule["state"] for rule in self.rules()}
 
     def expect(self, alert: str, state: str) -> None:
         wait_for(f"{alert} {state}", lambda: self.states().get(alert) == state, PATIENCE_SECONDS)
@@ -93,6 +97,17 @@ def alerts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alerts]:
 def visitors(wiki: Wiki, *options: str):
     arguments = [sys.executable, "-m", "wiki.traffic", wiki.url, "--seconds", "600", *options]
     return running(arguments, Path("/dev/null"), cwd=WIKI)
+
+
+def test_texts_are_filled_in_without_a_value_before_the_first_visitor(alerts: Alerts) -> None:
+    of_visits = {"Error rate above 5 %", "P95 above 2 s"}
+    # A rule that was not evaluated yet has the year 1 there.
+    wait_for(
+        f"an evaluation of {of_visits}",
+        lambda: of_visits <= {rule["name"] for rule in alerts.rules() if rule["lastEvaluation"] > "2"},
+        PATIENCE_SECONDS,
+    )
+    assert "Error in expanding template" not in (alerts.grafana.folder / "grafana.log").read_text()
 
 
 def test_nothing_fires_while_all_is_well(alerts: Alerts) -> None:
