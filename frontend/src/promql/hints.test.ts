@@ -38,7 +38,7 @@ test('a rate of a gauge becomes its slope', () => {
 test('a window with too few samples is told with figures', () => {
   expect(hints('rate(a_total[1m])', 'counter', 60)).toEqual([
     [
-      'The metric is sampled every 1m: a window of at least 4m gives smooth rates, and 1m holds 1 samples.',
+      'The metric is sampled every 1m: a window of at least 4m gives smooth rates, and 1m holds 1 of its samples.',
       'rate(a_total[$__rate_interval])',
     ],
   ]);
@@ -82,7 +82,7 @@ test('the arithmetic of the rate interval is told', () => {
 test('what the samples show comes before what is configured', () => {
   expect(hints('rate(a_total[2m])', 'counter', 15, 60.02)).toEqual([
     [
-      'The metric is sampled every 1m: a window of at least 4m gives smooth rates, and 2m holds 2 samples.',
+      'The metric is sampled every 1m: a window of at least 4m gives smooth rates, and 2m holds 2 of its samples.',
       'rate(a_total[4m])',
     ],
   ]);

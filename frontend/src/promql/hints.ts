@@ -176,7 +176,7 @@ function windowHints(query: BuilderQuery, overTime: CallOperation | undefined, i
           )
         : t(
             'hints.window-short',
-            'The metric is sampled every {{every}}: a window of at least {{wanted}} gives smooth rates, and {{window}} holds {{number}} samples.',
+            'The metric is sampled every {{every}}: a window of at least {{wanted}} gives smooth rates, and {{window}} holds {{number}} of its samples.',
             { every, wanted, window, number }
           ),
       fix: {
