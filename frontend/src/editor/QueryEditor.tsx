@@ -156,6 +156,8 @@ export default function QueryEditor({
             size="sm"
             variant="secondary"
             icon="play"
+            // Below they would lie over the query and what stands around it.
+            tooltipPlacement="top"
             tooltip={t('query.run-tooltip', 'Shift-Enter in the query does the same')}
             onClick={onRunQuery}
           >
@@ -211,6 +213,7 @@ export default function QueryEditor({
               fill="text"
               variant="secondary"
               icon="brackets-curly"
+              tooltipPlacement="top"
               tooltip={t('query.format-text-tooltip', 'Set the query over several lines where it is long')}
               disabled={expr.trim() === ''}
               onClick={() => changeText(layOutQuery(expr))}
@@ -393,7 +396,10 @@ const getStyles = (theme: GrafanaTheme2) => ({
   raw: css({
     margin: 0,
     padding: theme.spacing(0.75, 1),
+    // Grafana would break names in the middle.
     whiteSpace: 'pre-wrap',
+    wordBreak: 'normal',
+    overflowWrap: 'anywhere',
     background: theme.colors.background.canvas,
     border: `1px solid ${theme.colors.border.weak}`,
     borderRadius: theme.shape.radius.default,
@@ -402,6 +408,13 @@ const getStyles = (theme: GrafanaTheme2) => ({
   problem: css({
     color: theme.colors.error.text,
     fontSize: theme.typography.bodySmall.fontSize,
-    pre: { margin: theme.spacing(0.5, 0, 0), color: 'inherit', fontSize: 'inherit' },
+    // A line that is broken would have the mark at another place.
+    pre: {
+      margin: theme.spacing(0.5, 0, 0),
+      whiteSpace: 'pre',
+      overflowX: 'auto',
+      color: 'inherit',
+      fontSize: 'inherit',
+    },
   }),
 });
