@@ -33,7 +33,7 @@ pub(super) fn read(text: &str, origin: &Origin<'_>) -> Result<Settings> {
     let mut jobs: Vec<Job> = Vec::new();
     for entry in keys.list("scrape_configs")? {
         let config = entry.keys()?;
-        check_spelling(&config, SCRAPE)?;
+        check_spelling(&config, &[GLOBAL, SCRAPE].concat())?;
         for group in config.list("static_configs")? {
             check_spelling(&group.keys()?, &["targets", "labels"])?;
         }
@@ -60,11 +60,9 @@ const GLOBAL: &[&str] = &[
     "target_limit",
 ];
 
+/// Beside those of [`GLOBAL`].
 const SCRAPE: &[&str] = &[
     "job_name",
-    "scrape_interval",
-    "scrape_timeout",
-    "scrape_protocols",
     "metrics_path",
     "scheme",
     "params",
@@ -83,12 +81,6 @@ const SCRAPE: &[&str] = &[
     "file_sd_configs",
     "relabel_configs",
     "metric_relabel_configs",
-    "body_size_limit",
-    "sample_limit",
-    "label_limit",
-    "label_name_length_limit",
-    "label_value_length_limit",
-    "target_limit",
 ];
 
 /// Refuses a key that is nearly one of these: it would be passed over as one of Prometheus's that
