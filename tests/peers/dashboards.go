@@ -206,13 +206,29 @@ func matching(label, operator, pattern string) (string, bool) {
 	return "", false
 }
 
+// sinceOutOfOrder is how many seconds the page has been there again; negative while it is not,
+// which are three seconds of twenty.
+func (a *StandIn) sinceOutOfOrder(age float64) float64 {
+	if age = math.Mod(age, 20); age > 17 {
+		return -1
+	}
+	return age
+}
+
+// WaitInOrder waits until the page has been there for a few scrapes, so that its series have
+// samples and no marks of their end.
+func (a *StandIn) WaitInOrder() {
+	for a.sinceOutOfOrder(time.Since(a.begun).Seconds()) < 5 {
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
 // ServeHTTP is the app's page of metrics.
 func (a *StandIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	age := time.Since(a.begun).Seconds()
-	// Out of order for three seconds of twenty.
-	if math.Mod(age, 20) > 17 {
+	if a.sinceOutOfOrder(age) < 0 {
 		http.Error(w, "out of order", http.StatusInternalServerError)
 		return
 	}

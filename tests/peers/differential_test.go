@@ -90,6 +90,7 @@ func TestDashboardsAnswerAsPrometheusDoes(t *testing.T) {
 	older := start(t, PrometheusScraping(jobs(exporter, page.Listener.Addr().String(), ours), receivers...))
 
 	time.Sleep(*scraped)
+	app.WaitInOrder()
 	end := quietMillisecond(t, older, time.Now())
 	waitForSamples(t, older, receivers, end)
 
