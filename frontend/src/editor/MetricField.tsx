@@ -22,7 +22,9 @@ export interface Props {
 /** Fits that one key asks for: more than anyone scrolls through before typing another letter. */
 const PAGE = 100;
 const ROW_HEIGHT = 48;
+/** The list is as high as this, and lower on a low screen: a panel's editor shows a third of it. */
 const LIST_HEIGHT = ROW_HEIGHT * 7;
+const SHOWN_HEIGHT = `clamp(${ROW_HEIGHT * 3}px, 27vh, ${LIST_HEIGHT}px)`;
 
 export function MetricField({ id, caller, metric, onChange }: Props) {
   const styles = useStyles2(getStyles);
@@ -117,7 +119,7 @@ export function MetricField({ id, caller, metric, onChange }: Props) {
     setActive(next);
     const top = next * ROW_HEIGHT;
     const box = list.current;
-    if (box && (top < box.scrollTop || top + ROW_HEIGHT > box.scrollTop + LIST_HEIGHT)) {
+    if (box && (top < box.scrollTop || top + ROW_HEIGHT > box.scrollTop + box.clientHeight)) {
       box.scrollTop = top;
     }
   };
@@ -287,7 +289,7 @@ const getStyles = (theme: GrafanaTheme2) => ({
     borderRadius: theme.shape.radius.default,
     boxShadow: theme.shadows.z3,
   }),
-  list: css({ position: 'relative', height: LIST_HEIGHT, overflowY: 'auto' }),
+  list: css({ position: 'relative', height: SHOWN_HEIGHT, overflowY: 'auto' }),
   row: css({
     position: 'absolute',
     left: 0,
