@@ -312,7 +312,7 @@ pub(crate) fn collect_head(head: &Head, series: &[u32], builder: &mut SetBuilder
     let range = builder.range();
     let mut nodes = HeadNodes::new();
     let mut times = Vec::new();
-    builder.begin_source();
+    builder.begin_source(series.len());
     for id in series {
         let Some(series) = head.get(*id) else {
             continue;

@@ -380,3 +380,15 @@ fn native_histograms_stand_behind_the_numbers_of_a_vector() {
         assert_eq!(last["histogram"], expected);
     }
 }
+
+proptest! {
+    #[test]
+    fn any_text_is_a_json_string(text in "(?s).{0,40}", wild in prop::collection::vec(0_u8..128, 0..40)) {
+        for text in [text.as_str(), std::str::from_utf8(&wild).unwrap()] {
+            let mut out = Vec::new();
+            push_text(&mut out, text);
+            let read: String = serde_json::from_slice(&out).unwrap();
+            prop_assert_eq!(read, text);
+        }
+    }
+}

@@ -19,6 +19,7 @@ use footer::{FOOTER_WINDOW, Section};
 use parity::mend;
 use series::Labels;
 use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -242,9 +243,9 @@ impl Block {
     ) -> Result<()> {
         let range = builder.range();
         let number = builder.add_block(Arc::clone(self));
-        let mut nodes: HashMap<u32, Option<(u32, Range<u32>)>> = HashMap::new();
+        let mut nodes: HashMap<u32, Option<(u32, Range<u32>)>, Numbers> = HashMap::default();
         let mut track = TrackEntry::default();
-        builder.begin_source();
+        builder.begin_source(series.len());
         for &at in series {
             let malformed = |error| self.malformed(error);
             let labels = index.labels(at).map_err(malformed)?;
@@ -332,6 +333,37 @@ impl Block {
     pub(crate) fn malformed(&self, error: crate::bytes::Malformed) -> StoreError {
         self.found_damage();
         StoreError::corrupt(&self.path, error.to_string())
+    }
+}
+
+/// Hashes small numbers that we gave ourselves: nobody chooses them to collide.
+#[derive(Clone, Copy, Default)]
+struct Numbers;
+
+impl BuildHasher for Numbers {
+    type Hasher = NumberHasher;
+
+    fn build_hasher(&self) -> NumberHasher {
+        NumberHasher(0)
+    }
+}
+
+struct NumberHasher(u64);
+
+impl Hasher for NumberHasher {
+    fn finish(&self) -> u64 {
+        // The map goes by the upper bits as well as by the lower ones.
+        self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0 << 8 | u64::from(*byte);
+        }
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.0 = u64::from(number);
     }
 }
 

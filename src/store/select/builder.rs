@@ -19,10 +19,12 @@ const SPAN_GAP: u64 = 16 << 10;
 pub(crate) struct SetBuilder {
     range: TimeRange,
     set: Set,
+    /// Series of the sources before this one, as far as somebody had to look among them.
     by_labels: HashMap<Labels, u32>,
     /// Where the next series of a sorted source is expected.
     hint: usize,
-    sources: usize,
+    /// How many series the sources before this one brought.
+    before: usize,
     /// The last piece of each series.
     last_pieces: Vec<u32>,
 }
@@ -43,7 +45,7 @@ impl SetBuilder {
             set: Set::default(),
             by_labels: HashMap::new(),
             hint: 0,
-            sources: 0,
+            before: 0,
             last_pieces: Vec::new(),
         }
     }
@@ -57,10 +59,15 @@ impl SetBuilder {
         self.set.warn(text);
     }
 
-    /// Says that series of another source follow, in the order of their labels.
-    pub(crate) fn begin_source(&mut self) {
+    /// Says that about so many series of another source follow, in the order of their labels.
+    pub(crate) fn begin_source(&mut self, series: usize) {
         self.hint = 0;
-        self.sources += 1;
+        self.before = self.set.series.len();
+        self.set.pieces.reserve(series);
+        if self.before == 0 {
+            self.set.series.reserve(series);
+            self.last_pieces.reserve(series);
+        }
     }
 
     /// Adds a block to read from and gives its number in the set.
@@ -126,8 +133,8 @@ impl SetBuilder {
             }
         }
         // Within one source no labels come twice.
-        if self.sources > 1 {
-            for at in self.by_labels.len()..self.set.series.len() {
+        if self.before > 0 {
+            for at in self.by_labels.len()..self.before {
                 let labels = self.set.series[at].labels.clone();
                 self.by_labels.insert(labels, at as u32);
             }
