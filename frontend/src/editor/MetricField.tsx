@@ -5,7 +5,8 @@
 import { css, cx } from '@emotion/css';
 import type { GrafanaTheme2 } from '@grafana/data';
 import { Badge, Input, useStyles2 } from '@grafana/ui';
-import { type KeyboardEvent, memo, useCallback, useEffect, useId, useRef, useState } from 'react';
+import { type KeyboardEvent, memo, useCallback, useEffect, useId, useMemo, useRef, useState } from 'react';
+import { flushSync } from 'react-dom';
 
 import { lookupProblem, type MetricFacts, type MetricSearch, type ResourceCaller, searchMetrics } from '../resources';
 import { t } from '../translate';
@@ -47,10 +48,13 @@ export function MetricField({ id, caller, metric, onChange }: Props) {
       (answer) => {
         // Answers may overtake each other; only the last key's counts.
         if (mine === newest.current) {
-          setFound(answer);
-          setProblem(undefined);
-          setActive(text && answer.metrics.length > 0 ? 0 : -1);
-          setScrolled(0);
+          // In a task of its own it would often miss the next frame, and wait for the one after.
+          flushSync(() => {
+            setFound(answer);
+            setProblem(undefined);
+            setActive(text && answer.metrics.length > 0 ? 0 : -1);
+            setScrolled(0);
+          });
           list.current?.scrollTo?.({ top: 0 });
         }
       },
@@ -152,6 +156,15 @@ export function MetricField({ id, caller, metric, onChange }: Props) {
     }
   };
 
+  // Looking a text up takes a part of a millisecond, and a key draws the field twice.
+  const texts = useMemo(
+    () => ({
+      placeholder: t('metric.placeholder', 'Search by name or description'),
+      list: t('metric.list', 'Metrics'),
+    }),
+    []
+  );
+  const foot = useMemo(() => footText(found), [found]);
   const metrics = found?.metrics ?? [];
   const firstRow = Math.max(0, Math.floor(scrolled / ROW_HEIGHT) - 3);
   const rows = metrics.slice(firstRow, firstRow + LIST_HEIGHT / ROW_HEIGHT + 6);
@@ -169,7 +182,7 @@ export function MetricField({ id, caller, metric, onChange }: Props) {
         aria-activedescendant={open && active >= 0 ? optionId(active) : undefined}
         autoComplete="off"
         spellCheck={false}
-        placeholder={t('metric.placeholder', 'Search by name or description')}
+        placeholder={texts.placeholder}
         value={draft}
         onFocus={(event) => {
           event.currentTarget.select();
@@ -190,7 +203,7 @@ export function MetricField({ id, caller, metric, onChange }: Props) {
             ref={list}
             id={listId}
             role="listbox"
-            aria-label={t('metric.list', 'Metrics')}
+            aria-label={texts.list}
             className={styles.list}
             onScroll={(event) => setScrolled(event.currentTarget.scrollTop)}
           >
@@ -199,7 +212,8 @@ export function MetricField({ id, caller, metric, onChange }: Props) {
                 const at = firstRow + offset;
                 return (
                   <Row
-                    key={facts.name}
+                    // Another metric in the same place changes the row's texts; a row by its name would be made anew.
+                    key={at}
                     id={optionId(at)}
                     facts={facts}
                     at={at}
@@ -212,7 +226,7 @@ export function MetricField({ id, caller, metric, onChange }: Props) {
             </div>
           </div>
           <div className={styles.foot} role="status">
-            {problem ?? footText(found)}
+            {problem ?? foot}
           </div>
         </div>
       )}
@@ -230,7 +244,20 @@ interface RowProps {
 }
 
 /** Drawn again only when it changes, and not at every key. */
-const Row = memo(function Row({ id, facts, at, count, isActive, onPick }: RowProps) {
+const Row = memo(DrawnRow, (before, after) => {
+  const { facts: was, ...othersBefore } = before;
+  const { facts: is, ...others } = after;
+  // Every answer has its own facts, often those that were there.
+  return (
+    was.name === is.name &&
+    was.type === is.type &&
+    was.unit === is.unit &&
+    was.description === is.description &&
+    Object.entries(others).every(([name, value]) => othersBefore[name as keyof typeof others] === value)
+  );
+});
+
+function DrawnRow({ id, facts, at, count, isActive, onPick }: RowProps) {
   const styles = useStyles2(getStyles);
   return (
     <div
@@ -253,7 +280,7 @@ const Row = memo(function Row({ id, facts, at, count, isActive, onPick }: RowPro
       <div className={cx(styles.help, styles.cut)}>{facts.description}</div>
     </div>
   );
-});
+}
 
 function footText(found: MetricSearch | undefined): string {
   if (!found) {
@@ -289,8 +316,10 @@ const getStyles = (theme: GrafanaTheme2) => ({
     borderRadius: theme.shape.radius.default,
     boxShadow: theme.shadows.z3,
   }),
-  list: css({ position: 'relative', height: SHOWN_HEIGHT, overflowY: 'auto' }),
+  // What changes in the list, or in a row, has nothing outside of it laid out again.
+  list: css({ position: 'relative', height: SHOWN_HEIGHT, overflowY: 'auto', contain: 'strict' }),
   row: css({
+    contain: 'strict',
     position: 'absolute',
     left: 0,
     right: 0,
