@@ -24,7 +24,7 @@ test('each part is told in its order', () => {
 test('a query within a query is told where it is used', () => {
   expect(words('a / on (job) group_left (team) sum(b)')).toEqual([
     'All series of a.',
-    'Divides by the query below, where job agree; several series of the left side may meet one of the other, whose team they take.',
+    'Divides by the query below, where both agree in job; several series of the left side may meet one of the other, whose team they take.',
     '- All series of b.',
     '- Sum over all series together.',
   ]);

@@ -198,7 +198,9 @@ function explainBinary(operation: BinaryOperation): Explained {
   if (matching) {
     const { on, labels, group } = matching;
     words += on
-      ? t('explain.on', ', where {{labels}} agree', { labels: labels.join(', ') || t('explain.no-label', 'no label') })
+      ? t('explain.on', ', where both agree in {{labels}}', {
+          labels: labels.join(', ') || t('explain.no-label', 'no label'),
+        })
       : t('explain.ignoring', ', where all labels but {{labels}} agree', { labels: labels.join(', ') });
     if (group) {
       words +=
