@@ -2,6 +2,7 @@
 import {
   autocompletion,
   acceptCompletion,
+  closeCompletion,
   type CompletionContext,
   type CompletionResult,
   completionKeymap,
@@ -81,6 +82,8 @@ export default function CodeField({ id, expr, caller, variables, onChange, onRun
       }
     };
     const run = (editor: EditorView) => {
+      // What is being run is typed to its end: the list would lie over what is said of it.
+      closeCompletion(editor);
       keep(editor);
       newest.current.onRun();
       return true;
