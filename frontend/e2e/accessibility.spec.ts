@@ -25,7 +25,7 @@ for (const theme of THEMES) {
 
     test('the builder has no violations', async ({ remoteDataSource, panelEditPage, page, scanForA11yViolations }) => {
       // High enough for a picture of the whole editor.
-      await page.setViewportSize({ width: 1400, height: 2000 });
+      await page.setViewportSize({ width: 1400, height: 3000 });
       await panelEditPage.datasource.set(remoteDataSource.name);
       await page.getByRole('radio', { name: 'Code' }).click();
       await page
