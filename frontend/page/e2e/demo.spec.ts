@@ -1,6 +1,7 @@
 import path from 'node:path';
 
 import AxeBuilder from '@axe-core/playwright';
+import type { Page } from '@playwright/test';
 
 import { expect, test, watch } from './headwater';
 
@@ -12,6 +13,13 @@ const PANELS = [
   'Post rate per minute',
   'Response time',
 ];
+
+/** Opens the page of a demo that has been scraped twice: what is asked earlier has no answer yet. */
+async function openWithSamples(page: Page, url: string) {
+  await page.goto(url);
+  const rate = page.locator('figure', { has: page.getByRole('heading', { name: 'User rate per minute' }) });
+  await expect(rate.locator('.latest')).toHaveText(/\d/);
+}
 
 test('the panels show the wiki live, and nothing is asked of anybody else', async ({ page, demo }) => {
   const seen = watch(page);
@@ -35,7 +43,7 @@ test('the panels show the wiki live, and nothing is asked of anybody else', asyn
 });
 
 test('a query is drawn and written out, over time and now', async ({ page, demo }) => {
-  await page.goto(demo.url);
+  await openWithSamples(page, demo.url);
   const box = page.getByLabel('PromQL');
   await box.fill('sum by (status) (rate(http_requests_total[10s]))');
   await box.press('Enter');
@@ -51,7 +59,7 @@ test('a query is drawn and written out, over time and now', async ({ page, demo 
 });
 
 test('a mistake is marked where it stands', async ({ page, demo }) => {
-  await page.goto(demo.url);
+  await openWithSamples(page, demo.url);
   const box = page.getByLabel('PromQL');
   await box.fill('sum(\n  rat(http_requests_total[5m]))');
   await expect(page.locator('#marks mark')).toHaveText('rat');
@@ -68,7 +76,7 @@ test('a mistake is marked where it stands', async ({ page, demo }) => {
 });
 
 test('a panel gives its query to the box', async ({ page, demo }) => {
-  await page.goto(demo.url);
+  await openWithSamples(page, demo.url);
   await page.locator('figure', { hasText: 'User rate per minute' }).locator('button.expr').click();
   await expect(page.getByLabel('PromQL')).toHaveValue(/sum\(rate\(users_created_total\[\d+s\]\)\) \* 60/);
   await expect(page.locator('#answer canvas')).toBeVisible();
@@ -123,7 +131,7 @@ test('on a phone nothing is cut off', async ({ browser, demo }) => {
 });
 
 test('the keyboard alone is enough', async ({ page, demo }) => {
-  await page.goto(demo.url);
+  await openWithSamples(page, demo.url);
   await page.keyboard.press('Tab');
   await expect(page.getByText('Skip to the query box')).toBeFocused();
   await page.keyboard.press('Enter');
