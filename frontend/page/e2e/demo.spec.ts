@@ -55,7 +55,8 @@ test('a query is drawn and written out, over time and now', async ({ page, demo 
   await expect(answer.locator('th')).toHaveText(['Series', 'Value']);
   await box.fill('"<b>text</b>"');
   await box.press('Enter');
-  await expect(answer.locator('td')).toHaveText('<b>text</b>');
+  // A list, which waits until the answer before has gone.
+  await expect(answer.locator('td')).toHaveText(['<b>text</b>']);
 });
 
 test('a mistake is marked where it stands', async ({ page, demo }) => {
