@@ -96,6 +96,30 @@ pub enum ResetHint {
     Gauge,
 }
 
+impl ResetHint {
+    /// Its number in remote write (`prompb/types.proto`, `Histogram.ResetHint`).
+    #[must_use]
+    pub fn number(self) -> u32 {
+        match self {
+            Self::Unknown => 0,
+            Self::Reset => 1,
+            Self::NotReset => 2,
+            Self::Gauge => 3,
+        }
+    }
+
+    /// What a number of [`ResetHint::number`] stands for; others say nothing.
+    #[must_use]
+    pub fn of_number(number: u32) -> Self {
+        match number {
+            1 => Self::Reset,
+            2 => Self::NotReset,
+            3 => Self::Gauge,
+            _ => Self::Unknown,
+        }
+    }
+}
+
 /// What columns of numbers cannot carry of a series. Most series have nothing of this.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Extras {

@@ -53,7 +53,8 @@ pub(crate) fn find(matchers: &[Matcher], index: &dyn LabelIndex) -> Result<Vec<u
     Ok(found)
 }
 
-fn union(mut lists: Vec<Vec<u32>>) -> Vec<u32> {
+/// The series of all lists, increasing.
+pub(crate) fn union(mut lists: Vec<Vec<u32>>) -> Vec<u32> {
     if lists.len() == 1 {
         return lists.pop().unwrap_or_default();
     }

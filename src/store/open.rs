@@ -13,7 +13,7 @@ use crate::options::{Clock, Options};
 use crate::select::SetBuilder;
 use crate::shared::{Shared, sort_blocks};
 use crate::wal::{Record, Wal, read_records, read_segment, segments, walk_frames};
-use series::{Columns, SeriesSet, TimeRange};
+use series::{SeriesSet, TimeRange};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -322,21 +322,9 @@ impl Opening<'_> {
         let mut builder = SetBuilder::new(TimeRange::ALL);
         block.collect(&index, &slowly, &mut builder)?;
         let set = builder.finish();
-        let mut columns = Columns::default();
         for at in 0..set.len() {
             let id = head.create(set.labels(at), None);
-            set.read(at, &mut columns)?;
-            let mut times = Vec::new();
-            let mut samples = Vec::new();
-            let mut values = columns.values.iter();
-            for run in &columns.runs {
-                set.read_times(run.timeline, &mut times)?;
-                let times = &times[run.row..run.row + run.len];
-                for (&time, &value) in times.iter().zip(values.by_ref()) {
-                    samples.push(series::Sample { time, value });
-                }
-            }
-            head.add_samples(id, &samples, &mut Places::default());
+            head.add_samples(id, &set.samples(at)?, &mut Places::default());
         }
         let warnings = set.warnings();
         if let Ok(bytes) = block.section(SectionKind::Records) {

@@ -5,7 +5,7 @@
 //! ordered in time and kept as any other. Parts are put together again when a query reads them.
 
 use crate::error::Result;
-use crate::matching::LabelIndex;
+use crate::matching::{LabelIndex, union};
 use crate::select::Set;
 use series::{
     Bucket, Columns, Extras, Histogram, Labels, ResetHint, Sample, SeriesSet, TimeRange,
@@ -81,12 +81,7 @@ impl Part {
 /// What a store holds of a histogram, each number under its name. What is nought and mostly is
 /// so stands nowhere.
 fn each_part(histogram: &Histogram, mut take: impl FnMut(Part, f64)) {
-    let hint = match histogram.reset_hint {
-        ResetHint::Unknown => 0.0,
-        ResetHint::Reset => 1.0,
-        ResetHint::NotReset => 2.0,
-        ResetHint::Gauge => 3.0,
-    };
+    let hint = f64::from(histogram.reset_hint.number());
     take(Part::Schema, f64::from(histogram.schema));
     take(Part::Count, histogram.count);
     take(Part::Sum, histogram.sum);
@@ -135,7 +130,7 @@ fn marker(histogram: &Histogram) -> f64 {
 }
 
 pub(crate) fn is_marker(value: f64) -> bool {
-    value.to_bits() & MARKER == MARKER && value.to_bits() >> 32 == MARKER >> 32
+    value.to_bits() >> 32 == MARKER >> 32
 }
 
 /// Takes apart what is not numbers alone. Behind each series stand its parts, whose samples
@@ -187,8 +182,7 @@ pub(crate) fn split(found: Vec<u32>, index: &dyn LabelIndex) -> Result<(Vec<u32>
     if lists.is_empty() {
         return Ok((found, Vec::new()));
     }
-    let mut parts = lists.concat();
-    parts.sort_unstable();
+    let parts = union(lists);
     Ok(found
         .into_iter()
         .partition(|series| parts.binary_search(series).is_err()))
@@ -224,28 +218,6 @@ impl Whole {
             range,
             warnings: Mutex::default(),
         }
-    }
-
-    /// Every sample of a series of `set`, with its time.
-    fn samples(set: &Set, series: usize) -> series::Result<Vec<Sample>> {
-        let mut columns = Columns::default();
-        set.read(series, &mut columns)?;
-        let mut samples = Vec::with_capacity(columns.values.len());
-        let mut values = columns.values.iter();
-        let mut times = Vec::new();
-        let mut timeline = None;
-        for run in &columns.runs {
-            if timeline.replace(run.timeline) != Some(run.timeline) {
-                set.read_times(run.timeline, &mut times)?;
-            }
-            let rows = times.get(run.row..run.row + run.len).unwrap_or_default();
-            let values = values.by_ref().take(run.len);
-            samples.extend(rows.iter().zip(values).map(|(time, value)| Sample {
-                time: *time,
-                value: *value,
-            }));
-        }
-        Ok(samples)
     }
 }
 
@@ -290,7 +262,7 @@ impl SeriesSet for Whole {
         if parts.is_empty() {
             return Ok(());
         }
-        let samples = Self::samples(&self.series, series)?;
+        let samples = self.series.samples(series)?;
         let (markers, numbers): (Vec<Sample>, Vec<Sample>) =
             samples.iter().partition(|sample| is_marker(sample.value));
         // Beyond the range a part may lie where nothing is read of it.
@@ -300,7 +272,7 @@ impl SeriesSet for Whole {
             .collect();
         let mut found = vec![Pieces::default(); markers.len()];
         for (part, at) in parts {
-            let values = Self::samples(&self.parts, *at)?;
+            let values = self.parts.samples(*at)?;
             if *part == Part::Start {
                 let starts = at_times(&numbers, &values);
                 extras.start_times = vec![0; numbers.len()];
@@ -404,14 +376,7 @@ impl Pieces {
             Part::Sum => histogram.sum = value,
             Part::ZeroThreshold => histogram.zero_threshold = value,
             Part::ZeroCount => histogram.zero_count = value,
-            Part::ResetHint => {
-                histogram.reset_hint = match value as u8 {
-                    1 => ResetHint::Reset,
-                    2 => ResetHint::NotReset,
-                    3 => ResetHint::Gauge,
-                    _ => ResetHint::Unknown,
-                }
-            }
+            Part::ResetHint => histogram.reset_hint = ResetHint::of_number(value as u32),
             Part::Positive(index) => histogram.positive.push(bucket(index)),
             Part::Negative(index) => histogram.negative.push(bucket(index)),
             Part::Bound(at) => self.bounds.push((at, value)),

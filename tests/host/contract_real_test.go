@@ -65,7 +65,13 @@ func program(t *testing.T, name string) string {
 
 func run(t *testing.T, name string, arguments ...string) {
 	t.Helper()
-	cmd := exec.Command(program(t, name), arguments...)
+	runAt(t, program(t, name), arguments...)
+}
+
+// runAt starts the program at `path`, which ends with the test.
+func runAt(t *testing.T, path string, arguments ...string) {
+	t.Helper()
+	cmd := exec.Command(path, arguments...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -97,14 +103,7 @@ scrape_configs:
 	run(t, "prometheus-node-exporter", "--web.listen-address="+node, "--collector.disable-defaults", "--collector.cpu", "--collector.meminfo", "--collector.time")
 	run(t, "prometheus", "--config.file="+config("prometheus", prometheus), "--storage.tsdb.path="+filepath.Join(dir, "prometheus"), "--web.listen-address="+prometheus)
 	run(t, "victoria-metrics", "-httpListenAddr="+victoria, "-storageDataPath="+filepath.Join(dir, "victoria"), "-promscrape.config="+config("victoria", victoria), "-search.latencyOffset=1s")
-	serve := exec.Command(binary(t), "serve", "--config", config("headwater", headwater), "--data-dir", filepath.Join(dir, "headwater"), "--listen", headwater)
-	if err := serve.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		serve.Process.Kill()
-		serve.Wait()
-	})
+	runAt(t, binary(t), "serve", "--config", config("headwater", headwater), "--data-dir", filepath.Join(dir, "headwater"), "--listen", headwater)
 	page := "http://" + node + "/metrics"
 	return []realServer{
 		{name: "Prometheus", url: "http://" + prometheus, node: page},
@@ -121,35 +120,35 @@ func TestTheContractAgainstRealServers(t *testing.T) {
 		t.Run(server.name, func(t *testing.T) {
 			p := p.in(t)
 			ds := remote(server.url)
-			recent := func(options map[string]any) *pluginv2.DataQuery {
-				q := query("A", options)
-				q.TimeRange = &pluginv2.TimeRange{FromEpochMS: time.Now().Add(-10 * time.Second).UnixMilli(), ToEpochMS: time.Now().UnixMilli()}
-				return q
-			}
 			eventually(t, server.name+" has scraped both targets thrice", func() bool {
 				frames := p.ask(ds, recent(map[string]any{"expr": `count_over_time(up[20s]) >= 3 and up == 1`, "instant": true}))["A"].frames
 				return len(frames) == 2 && len(frames[0].Fields) == 2
 			})
 			for _, row := range contractRows {
-				t.Run(row.name, func(t *testing.T) { row.check(p.in(t), ds, server, recent) })
+				t.Run(row.name, func(t *testing.T) { row.check(p.in(t), ds, server) })
 			}
 		})
 	}
 }
 
-type recentQuery = func(options map[string]any) *pluginv2.DataQuery
+// recent is a query over the last ten seconds.
+func recent(options map[string]any) *pluginv2.DataQuery {
+	q := query("A", options)
+	q.TimeRange = &pluginv2.TimeRange{FromEpochMS: time.Now().Add(-10 * time.Second).UnixMilli(), ToEpochMS: time.Now().UnixMilli()}
+	return q
+}
 
 // contractRows are the rows that a real server can answer.
 var contractRows = []struct {
 	name  string
-	check func(p *plugin, ds dataSource, server realServer, recent recentQuery)
+	check func(p *plugin, ds dataSource, server realServer)
 }{
-	{"health names the server", func(p *plugin, ds dataSource, server realServer, _ recentQuery) {
+	{"health names the server", func(p *plugin, ds dataSource, server realServer) {
 		if got := p.health(ds); got.Status != healthy || !strings.Contains(got.Message, server.name) {
 			p.tb.Errorf("%s %q", got.Status, got.Message)
 		}
 	}},
-	{"matrix", func(p *plugin, ds dataSource, _ realServer, recent recentQuery) {
+	{"matrix", func(p *plugin, ds dataSource, _ realServer) {
 		frames := good(p.tb, p.ask(ds, recent(map[string]any{"expr": `up`, "range": true, "interval": "1s"})), "A")
 		if len(frames) != 2 {
 			p.tb.Fatalf("%d frames", len(frames))
@@ -164,7 +163,7 @@ var contractRows = []struct {
 			p.tb.Errorf("executedQueryString %q", frames[0].Meta.ExecutedQueryString)
 		}
 	}},
-	{"vector", func(p *plugin, ds dataSource, _ realServer, recent recentQuery) {
+	{"vector", func(p *plugin, ds dataSource, _ realServer) {
 		frames := good(p.tb, p.ask(ds, recent(map[string]any{"expr": `count by (job) (up)`, "instant": true, "legendFormat": "{{job}}"})), "A")
 		if len(frames) != 2 || frames[0].Meta.Type != data.FrameTypeNumericMulti || frames[0].Rows() != 1 {
 			p.tb.Fatalf("%d frames", len(frames))
@@ -175,32 +174,32 @@ var contractRows = []struct {
 			p.tb.Errorf("legends %q", legends)
 		}
 	}},
-	{"both", func(p *plugin, ds dataSource, _ realServer, recent recentQuery) {
+	{"both", func(p *plugin, ds dataSource, _ realServer) {
 		frames := good(p.tb, p.ask(ds, recent(map[string]any{"expr": `sum(up)`, "range": true, "instant": true})), "A")
 		if len(frames) != 2 || frames[0].Meta.Type != data.FrameTypeTimeSeriesMulti || frames[1].Meta.Type != data.FrameTypeNumericMulti {
 			p.tb.Errorf("%d frames", len(frames))
 		}
 	}},
-	{"neither means range", func(p *plugin, ds dataSource, _ realServer, recent recentQuery) {
+	{"neither means range", func(p *plugin, ds dataSource, _ realServer) {
 		frames := good(p.tb, p.ask(ds, recent(map[string]any{"expr": `sum(up)`, "interval": "1s"})), "A")
 		if len(frames) != 1 || frames[0].Meta.Type != data.FrameTypeTimeSeriesMulti || frames[0].Rows() < 2 {
 			p.tb.Errorf("%v", frames)
 		}
 	}},
-	{"the builder's keys", func(p *plugin, ds dataSource, _ realServer, recent recentQuery) {
+	{"the builder's keys", func(p *plugin, ds dataSource, _ realServer) {
 		options := map[string]any{"metricName": "up", "labels": map[string]string{"job": "node"}, "aggregation": "count", "instant": true}
 		frames := good(p.tb, p.ask(ds, recent(options)), "A")
 		if len(frames) != 1 || frames[0].Fields[1].At(0) != 1.0 || !strings.Contains(frames[0].Meta.ExecutedQueryString, `count(up{job="node"})`) {
 			p.tb.Errorf("%v", frames)
 		}
 	}},
-	{"never too many steps", func(p *plugin, ds dataSource, _ realServer, recent recentQuery) {
+	{"never too many steps", func(p *plugin, ds dataSource, _ realServer) {
 		q := recent(map[string]any{"expr": `up`, "range": true, "interval": "1s"})
 		q.TimeRange.FromEpochMS, q.MaxDataPoints = q.TimeRange.ToEpochMS-24*time.Hour.Milliseconds(), 1_000_000
 		// Prometheus refuses more than 11,000 points.
 		good(p.tb, p.ask(ds, q), "A")
 	}},
-	{"the rate interval", func(p *plugin, ds dataSource, _ realServer, recent recentQuery) {
+	{"the rate interval", func(p *plugin, ds dataSource, _ realServer) {
 		q := recent(map[string]any{"expr": `sum(rate(node_cpu_seconds_total[$__rate_interval]))`, "range": true, "interval": "1s"})
 		q.IntervalMS = 1_000
 		frames := good(p.tb, p.ask(ds.with("timeInterval", "1s"), q), "A")
@@ -208,7 +207,7 @@ var contractRows = []struct {
 			p.tb.Errorf("%v", frames)
 		}
 	}},
-	{"an alert rule's question", func(p *plugin, ds dataSource, server realServer, recent recentQuery) {
+	{"an alert rule's question", func(p *plugin, ds dataSource, server realServer) {
 		q := recent(map[string]any{"expr": `up == 1`, "instant": true, "exemplar": true})
 		r := request(ds, q)
 		r.Headers["FromAlert"] = "true"
@@ -226,7 +225,7 @@ var contractRows = []struct {
 			}
 		}
 	}},
-	{"metric-search", func(p *plugin, ds dataSource, _ realServer, _ recentQuery) {
+	{"metric-search", func(p *plugin, ds dataSource, _ realServer) {
 		got, err := p.tryCall(ds, resourceCall{method: "GET", path: "metric-search", query: "text=cpu+node&limit=3"})
 		if err != nil {
 			p.tb.Fatal(err)
@@ -240,7 +239,7 @@ var contractRows = []struct {
 			p.tb.Errorf("status %d: %.300s", got.code, got.body)
 		}
 	}},
-	{"scalar", func(p *plugin, ds dataSource, server realServer, recent recentQuery) {
+	{"scalar", func(p *plugin, ds dataSource, server realServer) {
 		frames := good(p.tb, p.ask(ds, recent(map[string]any{"expr": `scalar(vector(42))`, "instant": true})), "A")
 		custom, _ := frames[0].Meta.Custom.(map[string]any)
 		want := "scalar"
@@ -251,7 +250,7 @@ var contractRows = []struct {
 			p.tb.Errorf("%v", frames)
 		}
 	}},
-	{"string", func(p *plugin, ds dataSource, server realServer, recent recentQuery) {
+	{"string", func(p *plugin, ds dataSource, server realServer) {
 		got := p.ask(ds, recent(map[string]any{"expr": `"words"`, "instant": true}))["A"]
 		if server.victoria {
 			return // It has no strings.
@@ -260,19 +259,19 @@ var contractRows = []struct {
 			p.tb.Errorf("%+v", got)
 		}
 	}},
-	{"empty", func(p *plugin, ds dataSource, _ realServer, recent recentQuery) {
+	{"empty", func(p *plugin, ds dataSource, _ realServer) {
 		frames := good(p.tb, p.ask(ds, recent(map[string]any{"expr": `no_such_metric`, "range": true})), "A")
 		if len(frames) != 1 || len(frames[0].Fields) != 0 {
 			p.tb.Errorf("%v", frames)
 		}
 	}},
-	{"macros", func(p *plugin, ds dataSource, _ realServer, recent recentQuery) {
+	{"macros", func(p *plugin, ds dataSource, _ realServer) {
 		frames := good(p.tb, p.ask(ds, recent(map[string]any{"expr": `sum(count_over_time(up[$__range])) + $__range_s - ${__range_ms} / 1000`, "instant": true})), "A")
 		if value := frames[0].Fields[1].At(0).(float64); value < 2 || value > 60 {
 			p.tb.Errorf("count %v in 10 s of two targets", value)
 		}
 	}},
-	{"a mistake keeps the server's words", func(p *plugin, ds dataSource, server realServer, recent recentQuery) {
+	{"a mistake keeps the server's words", func(p *plugin, ds dataSource, server realServer) {
 		got := p.ask(ds, recent(map[string]any{"expr": `sum(`, "range": true}))["A"]
 		want := int32(400)
 		if server.victoria {
@@ -282,7 +281,7 @@ var contractRows = []struct {
 			p.tb.Errorf("%d %s %q", got.status, got.source, got.err)
 		}
 	}},
-	{"GET, custom parameters and statistics", func(p *plugin, ds dataSource, server realServer, recent recentQuery) {
+	{"GET, custom parameters and statistics", func(p *plugin, ds dataSource, server realServer) {
 		ds = ds.with("httpMethod", "GET").with("customQueryParameters", "stats=all").with("queryTimeout", 60)
 		frames := good(p.tb, p.ask(ds, recent(map[string]any{"expr": `up`, "range": true})), "A")
 		custom, _ := frames[0].Meta.Custom.(map[string]any)
@@ -292,7 +291,7 @@ var contractRows = []struct {
 			p.tb.Errorf("custom.stats %s", stats)
 		}
 	}},
-	{"a moving range", func(p *plugin, ds dataSource, _ realServer, recent recentQuery) {
+	{"a moving range", func(p *plugin, ds dataSource, _ realServer) {
 		moving := ds.with("incrementalQuerying", true).with("incrementalQueryOverlapWindow", "3s")
 		q := recent(map[string]any{"expr": `sum(up)`, "range": true, "interval": "1s"})
 		for range 3 {
@@ -305,12 +304,12 @@ var contractRows = []struct {
 			}
 		}
 	}},
-	{"exemplars ask no more than the server has", func(p *plugin, ds dataSource, _ realServer, recent recentQuery) {
+	{"exemplars ask no more than the server has", func(p *plugin, ds dataSource, _ realServer) {
 		if frames := good(p.tb, p.ask(ds, recent(map[string]any{"expr": `up`, "range": true, "interval": "1s", "exemplar": true})), "A"); len(frames) != 2 {
 			p.tb.Errorf("%d frames", len(frames))
 		}
 	}},
-	{"the paths that pass through", func(p *plugin, ds dataSource, server realServer, _ recentQuery) {
+	{"the paths that pass through", func(p *plugin, ds dataSource, server realServer) {
 		for path, words := range map[string]string{
 			"api/v1/labels":                                 `"job"`,
 			"api/v1/label/job/values":                       `"node"`,
@@ -332,13 +331,13 @@ var contractRows = []struct {
 			p.tb.Errorf("an open proxy: status %d", got.code)
 		}
 	}},
-	{"suggestions", func(p *plugin, ds dataSource, _ realServer, _ recentQuery) {
+	{"suggestions", func(p *plugin, ds dataSource, _ realServer) {
 		body := mustEncode(map[string]any{"labelName": "job", "queries": []string{"up"}})
 		if got := p.call(ds, "POST", "suggestions", body); got.code != 200 || !strings.Contains(string(got.body), `["node","self"]`) {
 			p.tb.Errorf("status %d: %s", got.code, got.body)
 		}
 	}},
-	{"metrics", func(p *plugin, ds dataSource, _ realServer, _ recentQuery) {
+	{"metrics", func(p *plugin, ds dataSource, _ realServer) {
 		var names []string
 		got := p.call(ds, "GET", "metrics", nil)
 		if err := json.Unmarshal(got.body, &names); err != nil || !slices.Contains(names, "node_time_seconds") || !slices.IsSorted(names) {
@@ -353,7 +352,7 @@ var contractRows = []struct {
 			p.tb.Errorf("status %d: %s", got.code, got.body)
 		}
 	}},
-	{"validate", func(p *plugin, ds dataSource, _ realServer, _ recentQuery) {
+	{"validate", func(p *plugin, ds dataSource, _ realServer) {
 		for text, valid := range map[string]bool{"up": true, "rate(up[$__rate_interval])": true, "sum(": false} {
 			got := p.call(ds, "POST", "validate", mustEncode(map[string]any{"queryText": text}))
 			if got.code != 200 || strings.Contains(string(got.body), `"valid":true`) != valid {
@@ -361,7 +360,7 @@ var contractRows = []struct {
 			}
 		}
 	}},
-	{"variable-query", func(p *plugin, ds dataSource, _ realServer, _ recentQuery) {
+	{"variable-query", func(p *plugin, ds dataSource, _ realServer) {
 		for text, words := range map[string]string{
 			"label_names()":            `"text":"job"`,
 			"label_values(up, job)":    `"text":"node"`,
@@ -376,7 +375,7 @@ var contractRows = []struct {
 			}
 		}
 	}},
-	{"steps", func(p *plugin, ds dataSource, _ realServer, _ recentQuery) {
+	{"steps", func(p *plugin, ds dataSource, _ realServer) {
 		hour := time.Hour
 		for name, c := range map[string]struct {
 			options  map[string]any
@@ -416,7 +415,7 @@ var contractRows = []struct {
 			checkSteps(p.tb, name, frames[0], q, c.wantStep, 0)
 		}
 	}},
-	{"a day starts at the viewer's midnight", func(p *plugin, ds dataSource, _ realServer, _ recentQuery) {
+	{"a day starts at the viewer's midnight", func(p *plugin, ds dataSource, _ realServer) {
 		for _, offset := range []int{0, 3_600, -19_800} {
 			q := query("A", map[string]any{"expr": "vector(1)", "range": true, "interval": "1d", "utcOffsetSec": offset})
 			q.TimeRange.ToEpochMS = rangeFrom.UnixMilli() + (10 * 24 * time.Hour).Milliseconds()
@@ -424,7 +423,7 @@ var contractRows = []struct {
 			checkSteps(p.tb, fmt.Sprintf("%d s off", offset), frames[0], q, 24*time.Hour, time.Duration(offset)*time.Second)
 		}
 	}},
-	{"an instant query asks for the end as it is", func(p *plugin, ds dataSource, _ realServer, _ recentQuery) {
+	{"an instant query asks for the end as it is", func(p *plugin, ds dataSource, _ realServer) {
 		q := query("A", map[string]any{"expr": "vector(time())", "instant": true, "interval": "1h"})
 		q.TimeRange.ToEpochMS += 1_000
 		frames := good(p.tb, p.ask(ds, q), "A")
@@ -433,7 +432,7 @@ var contractRows = []struct {
 			p.tb.Errorf("asked for %d, answered for %d with %v", q.TimeRange.ToEpochMS, at.UnixMilli(), value)
 		}
 	}},
-	{"the interval contains the factor", func(p *plugin, ds dataSource, _ realServer, _ recentQuery) {
+	{"the interval contains the factor", func(p *plugin, ds dataSource, _ realServer) {
 		q := query("A", map[string]any{"expr": "vector($__interval_ms) + 0 * count_over_time(vector(1)[$__interval:1s])", "range": true, "interval": "90s", "intervalFactor": 3})
 		frames := good(p.tb, p.ask(ds, q), "A")
 		// As Grafana's own plugin has it, whatever the contract says.
@@ -444,7 +443,7 @@ var contractRows = []struct {
 			p.tb.Errorf("executedQueryString %q", text)
 		}
 	}},
-	{"legends", func(p *plugin, ds dataSource, _ realServer, recent recentQuery) {
+	{"legends", func(p *plugin, ds dataSource, _ realServer) {
 		for legend, want := range map[string]string{"__auto": "", "{{job}} of {{ job }}": "node of node", "{{none}}": "", "{}": `up{job="node"}`, "words": "words"} {
 			frames := good(p.tb, p.ask(ds, recent(map[string]any{"expr": `up{job="node"}`, "range": true, "interval": "1s", "legendFormat": legend})), "A")
 			got := frames[0].Fields[1].Config
@@ -457,7 +456,7 @@ var contractRows = []struct {
 			}
 		}
 	}},
-	{"values of odd types", func(p *plugin, ds dataSource, _ realServer, recent recentQuery) {
+	{"values of odd types", func(p *plugin, ds dataSource, _ realServer) {
 		for _, odd := range []map[string]any{
 			{"datasource": "headwater"}, {"datasource": map[string]any{"uid": "x"}}, {"format": 1}, {"format": "origami"}, {"legendFormat": 5},
 			{"interval": 1}, {"intervalMs": "1000"}, {"intervalFactor": "2"}, {"utcOffsetSec": "3600"}, {"scopes": "all"}, {"tomorrow": []any{1}},
@@ -472,7 +471,7 @@ var contractRows = []struct {
 			}
 		}
 	}},
-	{"settings that reach the server", func(p *plugin, _ dataSource, server realServer, recent recentQuery) {
+	{"settings that reach the server", func(p *plugin, _ dataSource, server realServer) {
 		between := startBetween(p.tb, server.url)
 		ds := remote(between.url).with("httpHeaderName1", "X-Scope-OrgID").with("customQueryParameters", "nocache=1").
 			with("httpMethod", "GET").with("queryTimeout", "17s").with("seriesLimit", 1).with("seriesEndpoint", true).
@@ -504,7 +503,7 @@ var contractRows = []struct {
 			p.tb.Errorf("Authorization %q", header)
 		}
 	}},
-	{"a page instead of an API", func(p *plugin, _ dataSource, server realServer, recent recentQuery) {
+	{"a page instead of an API", func(p *plugin, _ dataSource, server realServer) {
 		ds := remote(server.node)
 		// The exporter answers a path that it does not know with its first page.
 		got := p.ask(ds, recent(map[string]any{"expr": `up`, "range": true}))["A"]
@@ -518,7 +517,7 @@ var contractRows = []struct {
 			}
 		}
 	}},
-	{"a server that has gone", func(p *plugin, _ dataSource, server realServer, recent recentQuery) {
+	{"a server that has gone", func(p *plugin, _ dataSource, server realServer) {
 		between := startBetween(p.tb, server.url)
 		ds := remote(between.url)
 		good(p.tb, p.ask(ds, recent(map[string]any{"expr": `up`, "instant": true})), "A")
@@ -528,7 +527,7 @@ var contractRows = []struct {
 			p.tb.Errorf("%d %s %q", got.status, got.source, got.err)
 		}
 	}},
-	{"notices", func(p *plugin, ds dataSource, server realServer, recent recentQuery) {
+	{"notices", func(p *plugin, ds dataSource, server realServer) {
 		frames := good(p.tb, p.ask(ds, recent(map[string]any{"expr": `rate(up[10s])`, "range": true, "interval": "1s"})), "A")
 		for _, frame := range frames {
 			notices := frame.Meta.Notices
@@ -671,24 +670,12 @@ remote_write:
 	}
 	run(t, "prometheus", "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "prometheus"), "--web.listen-address="+prometheus,
 		"--enable-feature=native-histograms,exemplar-storage")
-	serve := exec.Command(binary(t), "serve", "--data-dir", filepath.Join(dir, "headwater"), "--listen", headwater)
-	if err := serve.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		serve.Process.Kill()
-		serve.Wait()
-	})
+	runAt(t, binary(t), "serve", "--data-dir", filepath.Join(dir, "headwater"), "--listen", headwater)
 	p := start(t, launch{})
 	for name, address := range map[string]string{"Prometheus": prometheus, "Headwater": headwater} {
 		t.Run(name, func(t *testing.T) {
 			p := p.in(t)
 			ds := remote("http://" + address)
-			recent := func(options map[string]any) *pluginv2.DataQuery {
-				q := query("A", options)
-				q.TimeRange = &pluginv2.TimeRange{FromEpochMS: time.Now().Add(-10 * time.Second).UnixMilli(), ToEpochMS: time.Now().UnixMilli()}
-				return q
-			}
 			eventually(t, name+" has three scrapes of the app", func() bool {
 				frames := p.ask(ds, recent(map[string]any{"expr": `count_over_time(users_total[20s]) >= 3`, "instant": true}))["A"].frames
 				return len(frames) == 1 && len(frames[0].Fields) == 2

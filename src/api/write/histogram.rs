@@ -56,14 +56,7 @@ pub(super) fn read(message: &[u8]) -> Result<Result<(i64, Arc<Histogram>), Reaso
             11 => found.positive.spans.push(read_span(field)?),
             12 => field.push_sint64s(&mut found.positive.deltas)?,
             13 => field.push_doubles(&mut found.positive.counts)?,
-            14 => {
-                histogram.reset_hint = match field.uint32()? {
-                    1 => ResetHint::Reset,
-                    2 => ResetHint::NotReset,
-                    3 => ResetHint::Gauge,
-                    _ => ResetHint::Unknown,
-                }
-            }
+            14 => histogram.reset_hint = ResetHint::of_number(field.uint32()?),
             15 => found.time = field.int64()?,
             16 => field.push_doubles(&mut found.bounds)?,
             _ => {}

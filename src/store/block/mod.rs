@@ -19,7 +19,7 @@ use footer::{FOOTER_WINDOW, Section};
 use parity::mend;
 use series::Labels;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -337,17 +337,9 @@ impl Block {
 }
 
 /// Hashes small numbers that we gave ourselves: nobody chooses them to collide.
-#[derive(Clone, Copy, Default)]
-struct Numbers;
+type Numbers = BuildHasherDefault<NumberHasher>;
 
-impl BuildHasher for Numbers {
-    type Hasher = NumberHasher;
-
-    fn build_hasher(&self) -> NumberHasher {
-        NumberHasher(0)
-    }
-}
-
+#[derive(Default)]
 struct NumberHasher(u64);
 
 impl Hasher for NumberHasher {

@@ -3,7 +3,7 @@
 use crate::block::{Block, chunk_ranges};
 use crate::bytes::Malformed;
 use crate::codec::{CHUNK_SAMPLES, ChunkInfo, Kernel, MAX_CHUNK_SAMPLES, decode_values, info};
-use series::{Columns, Labels, Result, Run, SeriesSet};
+use series::{Columns, Labels, Result, Run, Sample, SeriesSet};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -196,6 +196,27 @@ impl Set {
     pub(crate) fn place_of(&self, node: u32) -> (usize, usize) {
         let node = &self.nodes[node as usize];
         (node.timeline as usize, node.row)
+    }
+
+    /// Every sample of a series with its time, in order of time.
+    pub(crate) fn samples(&self, series: usize) -> Result<Vec<Sample>> {
+        let mut columns = Columns::default();
+        self.read(series, &mut columns)?;
+        let mut samples = Vec::with_capacity(columns.values.len());
+        let mut values = columns.values.iter();
+        let mut times = Vec::new();
+        let mut timeline = None;
+        for run in &columns.runs {
+            if timeline.replace(run.timeline) != Some(run.timeline) {
+                self.read_times(run.timeline, &mut times)?;
+            }
+            let rows = times.get(run.row..run.row + run.len).ok_or_else(|| {
+                series::Error::Corrupt("a run lies outside of its column of times".into())
+            })?;
+            let pairs = rows.iter().zip(values.by_ref());
+            samples.extend(pairs.map(|(&time, &value)| Sample { time, value }));
+        }
+        Ok(samples)
     }
 
     fn pieces_of(&self, series: usize) -> impl Iterator<Item = &Piece> {
