@@ -24,7 +24,7 @@ impl Labels {
     /// No labels.
     #[must_use]
     pub fn empty() -> Self {
-        Self(Arc::from(""))
+        Self(Arc::default())
     }
 
     /// Takes pairs in any order; pairs with an empty value are left out.
@@ -256,7 +256,16 @@ fn push_pair(text: &mut String, name: &str, value: &str) {
 const LENGTH_BITS: u32 = 14;
 const MORE: u32 = 1 << LENGTH_BITS;
 
-fn push_length(text: &mut String, mut length: usize) {
+#[inline]
+fn push_length(text: &mut String, length: usize) {
+    match u8::try_from(length) {
+        // Nearly every length is one byte.
+        Ok(length @ ..0x80) => text.push(char::from(length)),
+        _ => push_long_length(text, length),
+    }
+}
+
+fn push_long_length(text: &mut String, mut length: usize) {
     // All characters stay below U+8000, far from the surrogates, so that none is refused.
     while length >= MORE as usize {
         let digit = (length as u32 & (MORE - 1)) | MORE;

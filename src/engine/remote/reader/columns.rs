@@ -1,27 +1,43 @@
 //! Samples as they arrive, in columns: all values in one, and times shared between series.
 
+use super::FAST_BYTES;
 use series::{Column, InstantSample, Labels, Sample, Series};
 use std::ops::Range;
 
-/// Which bytes of 16 a text of that length has.
-const MASKS: [u128; 17] = {
-    let mut masks = [0; 17];
-    let mut length = 1;
-    while length <= 16 {
-        masks[length] = u128::MAX >> (128 - 8 * length);
-        length += 1;
-    }
-    masks
-};
-
-/// The text in which a server writes the times that it repeats in every series.
+/// How a server writes the times that it repeats in every series, where all of them take as many
+/// bytes, as those of our time with the same number of decimals do.
 #[derive(Default)]
 struct Texts {
-    /// What follows the opening bracket of each sample: time, comma and quote, in the lowest
-    /// bytes. Made when a second series comes, for a lone one needs none.
-    bytes: Vec<u128>,
-    /// How many bytes each text has; 0 where it does not fit 16.
-    lengths: Vec<u8>,
+    /// Made when a second series comes, for a lone one needs none.
+    list: Vec<Text>,
+    /// How many bytes each text has.
+    length: usize,
+    /// For how many times it was tried.
+    written: usize,
+}
+
+/// What follows the opening bracket of a sample: time, comma and quote. Eight to sixteen bytes, of
+/// which these are the first eight and the last eight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Text {
+    first: [u8; 8],
+    last: [u8; 8],
+}
+
+impl Text {
+    /// Whether it stands behind the first one of these bytes. It is `length` bytes long.
+    #[inline(always)]
+    pub(super) fn begins(&self, bytes: &[u8; FAST_BYTES], length: usize) -> bool {
+        bytes[1..9] == self.first && bytes.get(length - 7..=length) == Some(&self.last)
+    }
+}
+
+/// The samples that are expected next, and where their values go.
+pub(super) struct Expected<'a> {
+    pub(super) texts: &'a [Text],
+    /// How many bytes each text has.
+    pub(super) length: usize,
+    pub(super) values: &'a mut Vec<f64>,
 }
 
 /// Where the times of a finished series are.
@@ -116,33 +132,32 @@ impl Columns {
         &self.labels
     }
 
-    /// How many bytes the text expected behind the bracket of the next sample has, when `found`,
-    /// the 16 bytes that stand there, begins with it; 0 when it does not.
-    #[inline(always)]
-    pub(super) fn expected_length(&self, found: u128) -> usize {
-        let row = self.next_row;
-        let (Some(text), Some(length)) = (self.texts.bytes.get(row), self.texts.lengths.get(row))
-        else {
-            return 0;
-        };
-        let length = usize::from(*length);
-        if (found ^ text) & MASKS[length.min(16)] == 0 {
-            length
-        } else {
-            0
+    /// The samples that may come next, at most `room`, in the text in which they are expected.
+    /// Whoever adds values of theirs says so with [`Columns::took_expected`].
+    pub(super) fn expected(&mut self, room: u64) -> Expected<'_> {
+        let rest = self.texts.list.get(self.next_row..).unwrap_or_default();
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        let texts = &rest[..rest.len().min(room)];
+        self.values.reserve(texts.len());
+        Expected {
+            texts,
+            length: self.texts.length,
+            values: &mut self.values,
         }
     }
 
-    /// Adds a sample whose time is the one expected.
-    #[inline(always)]
-    pub(super) fn push_expected(&mut self, value: f64) {
+    /// So many samples had the times that were expected.
+    pub(super) fn took_expected(&mut self, count: usize) {
+        if count == 0 {
+            return;
+        }
+        let rows = self.next_row..self.next_row + count;
+        self.next_row = rows.end;
         if let Writing::Own = self.writing
             && let Some(times) = self.references.last()
         {
-            self.current.push(times[self.next_row]);
+            self.current.extend_from_slice(&times[rows]);
         }
-        self.next_row += 1;
-        self.values.push(value);
     }
 
     /// Adds a sample.
@@ -283,55 +298,35 @@ fn row_after(times: &[i64], from: usize, time: i64) -> usize {
 
 impl Texts {
     fn write(&mut self, times: &[i64]) {
-        if self.bytes.len() == times.len() {
+        if self.written == times.len() {
             return;
         }
-        self.bytes.reserve_exact(times.len());
-        self.lengths.reserve_exact(times.len());
-        for time in times {
-            let (text, length) = sample_text(*time);
-            self.bytes.push(text);
-            self.lengths.push(length);
-        }
+        self.written = times.len();
+        self.length = times.first().map_or(0, |time| sample_text(*time).len());
+        let texts: Option<Vec<Text>> = times
+            .iter()
+            .map(|time| {
+                let text = sample_text(*time);
+                (text.len() == self.length && text.len() <= 16).then_some(())?;
+                Some(Text {
+                    first: *text.as_bytes().first_chunk()?,
+                    last: *text.as_bytes().last_chunk()?,
+                })
+            })
+            .collect();
+        // Where they differ, which is rare, the general way will do.
+        self.list = texts.unwrap_or_default();
     }
 }
 
 /// How Prometheus writes a time in front of a value: `1700000000.123,"`.
-fn sample_text(time: i64) -> (u128, u8) {
-    let mut bytes = [0u8; 16];
-    let (seconds, ms) = (time / 1_000, time % 1_000);
-    // Before 1970 and from the year 33658 on the general way will do.
-    if time < 0 || seconds >= 1_000_000_000_000 {
-        return (0, 0);
+fn sample_text(time: i64) -> String {
+    let (seconds, ms) = (time.div_euclid(1_000), time.rem_euclid(1_000));
+    match ms {
+        0 => format!("{seconds},\""),
+        _ if time < 0 => String::new(),
+        _ => format!("{seconds}.{ms:03},\""),
     }
-    let mut digits = [0u8; 12];
-    let mut at = digits.len();
-    let mut rest = seconds;
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    let mut length = digits.len() - at;
-    let fraction = [
-        b'.',
-        b'0' + (ms / 100) as u8,
-        b'0' + (ms / 10 % 10) as u8,
-        b'0' + (ms % 10) as u8,
-    ];
-    let fraction = if ms == 0 { &[][..] } else { &fraction[..] };
-    if length + fraction.len() + 2 > bytes.len() {
-        return (0, 0);
-    }
-    bytes[..length].copy_from_slice(&digits[at..]);
-    for part in [fraction, b",\""] {
-        bytes[length..length + part.len()].copy_from_slice(part);
-        length += part.len();
-    }
-    (u128::from_le_bytes(bytes), length as u8)
 }
 
 #[cfg(test)]
@@ -402,18 +397,40 @@ mod tests {
 
     #[test]
     fn times_are_expected_as_prometheus_writes_them() {
-        for (time, text) in [
-            (0, "0,\""),
-            (1_700_000_000_000, "1700000000,\""),
-            (1_700_000_000_050, "1700000000.050,\""),
-            (1_700_000_000_999, "1700000000.999,\""),
-            (12_345_678_901_000, "12345678901,\""),
+        let expected = |times: &[i64]| {
+            let mut columns = Columns::new();
+            for time in times {
+                columns.push(*time, 0.0);
+            }
+            columns.end_series();
+            columns.begin_series();
+            let Expected { texts, length, .. } = columns.expected(u64::MAX);
+            let seen = |text: &Text| {
+                let first = &text.first[..length.saturating_sub(8)];
+                String::from_utf8([first, &text.last].concat()).unwrap()
+            };
+            texts.iter().map(seen).collect::<Vec<_>>()
+        };
+        for (times, texts) in [
+            (
+                &[1_700_000_000_000, 1_700_000_001_000][..],
+                &["1700000000,\"", "1700000001,\""][..],
+            ),
+            (
+                &[1_700_000_000_050, 1_700_000_000_999],
+                &["1700000000.050,\"", "1700000000.999,\""],
+            ),
+            (&[12_345_678_901_000], &["12345678901,\""]),
+            (&[123_456_000], &["123456,\""]),
+            (&[-123_456_000], &["-123456,\""]),
+            // Too short, too long, or not of one length.
+            (&[12_345_000], &[]),
+            (&[12_345_678_901_001], &[]),
+            (&[i64::MAX], &[]),
+            (&[1_700_000_000_000, 1_700_000_000_500], &[]),
+            (&[-1_700_000_000_001], &[]),
         ] {
-            let (bytes, length) = sample_text(time);
-            assert_eq!(&bytes.to_le_bytes()[..length as usize], text.as_bytes());
-        }
-        for time in [-1, i64::MIN, i64::MAX, 12_345_678_901_001] {
-            assert_eq!(sample_text(time), (0, 0));
+            assert_eq!(expected(times), texts, "{times:?}");
         }
     }
 }

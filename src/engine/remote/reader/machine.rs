@@ -1,6 +1,7 @@
 //! The grammar: what may come next, and what is done with it. One piece at a time, so that
 //! reading can stop behind any of them and go on with the next chunk.
 
+use super::columns::Expected;
 use super::token::{self, Fault, Piece, skip_space};
 use super::{
     Bound, Expect, FAST_BYTES, Field, MAX_ERROR_BYTES, Open, ReadError, Reader, number, shortened,
@@ -292,20 +293,23 @@ impl Reader {
         stop: usize,
     ) -> Result<Option<usize>, Fault> {
         let start = at;
-        let mut room = self.room();
         loop {
+            let room = self.room();
             if room == 0 {
                 self.full = Some(Bound::Samples);
                 self.expect = Expect::Member;
                 return Ok(Some(at));
             }
-            room -= 1;
             if at >= stop {
                 self.expect = Expect::Member;
                 return Ok(Some(at));
             }
-            let Some(end) = self.written_sample(bytes, at) else {
-                break;
+            let end = match self.expected_samples(bytes, at, stop, room) {
+                Some(end) => end,
+                None => match self.written_sample(bytes, at) {
+                    Some(end) => end,
+                    None => break,
+                },
             };
             match bytes[end] {
                 b',' => at = end + 1,
@@ -346,35 +350,79 @@ impl Reader {
         Ok(end)
     }
 
+    /// Samples as servers write them and with the times that are expected, as many as there are
+    /// before `stop` and as there is `room` for: the position behind the last one, which is
+    /// within the bytes. `None` when there is none.
+    ///
+    /// A function of its own, so that the processor's registers are there for the loop alone.
+    #[inline(never)]
+    fn expected_samples(
+        &mut self,
+        bytes: &[u8],
+        at: usize,
+        stop: usize,
+        room: u64,
+    ) -> Option<usize> {
+        let Expected {
+            texts,
+            length,
+            values,
+        } = self.columns.expected(room);
+        let before = values.len();
+        let mut rest = &bytes[at..];
+        let mut ended = None;
+        for text in texts {
+            let Some(window) = window(rest) else {
+                break;
+            };
+            if !text.begins(window, length) {
+                break;
+            }
+            let Some((value, behind)) = value_at(window, 1 + length) else {
+                break;
+            };
+            values.push(value);
+            rest = &rest[behind..];
+            ended = Some(bytes.len() - rest.len());
+            if rest[0] != b',' || rest.len() + stop <= bytes.len() + 1 {
+                break;
+            }
+            rest = &rest[1..];
+        }
+        let count = values.len() - before;
+        self.columns.took_expected(count);
+        ended
+    }
+
     /// A sample as servers write it, without white space: the position behind it, which is
     /// within the bytes. `None` leaves it to the general way and reads nothing.
     #[inline(always)]
     fn written_sample(&mut self, bytes: &[u8], at: usize) -> Option<usize> {
-        let window = bytes.get(at..at + FAST_BYTES)?;
-        if window[0] != b'[' {
-            return None;
-        }
-        let found = u128::from_le_bytes(window[1..17].try_into().ok()?);
-        let length = self.columns.expected_length(found);
-        if length > 0 {
-            let (value, end) = number::plain_decimal(window, 1 + length)?;
-            if window.get(end..end + 2)? != b"\"]" || window.len() <= end + 2 {
-                return None;
-            }
-            self.columns.push_expected(value);
-            return Some(at + end + 2);
-        }
+        let window = window(&bytes[at..])?;
         let (seconds, end) = number::plain_seconds(window, 1)?;
         if window.get(end..end + 2)? != b",\"" {
             return None;
         }
-        let (value, end) = number::plain_decimal(window, end + 2)?;
-        if window.get(end..end + 2)? != b"\"]" || window.len() <= end + 2 {
-            return None;
-        }
+        let (value, end) = value_at(window, end + 2)?;
         self.columns.push(seconds, value);
-        Some(at + end + 2)
+        Some(at + end)
     }
+}
+
+/// The bytes from a sample's bracket on, with which they begin.
+#[inline(always)]
+fn window(bytes: &[u8]) -> Option<&[u8; FAST_BYTES]> {
+    let window = bytes.first_chunk()?;
+    (window[0] == b'[').then_some(window)
+}
+
+/// The value whose text begins at `at`, and the position behind its sample, which is within the
+/// window.
+#[inline(always)]
+fn value_at(window: &[u8; FAST_BYTES], at: usize) -> Option<(f64, usize)> {
+    let (value, end) = number::plain_decimal(window, at)?;
+    let behind = end + 2;
+    (window.get(end..behind)? == b"\"]" && behind < FAST_BYTES).then_some((value, behind))
 }
 
 fn is_end(byte: u8) -> bool {

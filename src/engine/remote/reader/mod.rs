@@ -8,6 +8,7 @@
 //! and a property test holds both equal to a plain reader.
 
 mod columns;
+mod digits;
 mod histograms;
 mod labels;
 mod machine;

@@ -1,10 +1,20 @@
 //! Text to numbers. Values stand in most answers as plain decimals and are read eight bytes at a
 //! time; everything else goes through the standard library, which a property test holds equal.
 
+use super::digits::{self, LOOK, eight_digits};
+
 /// Digits with a value below 2^64, whatever they are.
 const SAFE_DIGITS: usize = 19;
 
-const POWERS_OF_TEN: [u64; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
+const POWERS_OF_TEN: [u64; 17] = {
+    let mut all = [1; 17];
+    let mut power = 1;
+    while power < all.len() {
+        all[power] = all[power - 1] * 10;
+        power += 1;
+    }
+    all
+};
 
 /// 10^0 to 10^22: the powers that a double holds exactly.
 const EXACT_POWERS: [f64; 23] = [
@@ -17,6 +27,10 @@ const MAX_FRACTION: usize = 27;
 
 /// `RECIPROCALS[k]` is 2^(127 + bits of 5^k) / 5^k, cut off: 128 significant bits of 1 / 5^k.
 const RECIPROCALS: [u128; MAX_FRACTION + 1] = reciprocals();
+
+/// Below it the division is quicker. Values that were computed have more digits, nearly all of
+/// them, and others fewer: the branch can be foreseen.
+const MANY_DIGITS: u64 = 1_000_000_000_000_000;
 
 const fn power_of_five(exponent: usize) -> u64 {
     let mut power = 1;
@@ -60,8 +74,53 @@ const fn reciprocals() -> [u128; MAX_FRACTION + 1] {
 ///
 /// `None` means that it has to be read in the general way: no digits, too many of them, or too
 /// near the end of `bytes`. An exponent is left for the caller to stumble over.
+///
+/// How many digits a value has cannot be foreseen, and so nothing here branches on it: they are
+/// read from their end, and what stands before them does not count.
 #[inline(always)]
 pub(super) fn plain_decimal(bytes: &[u8], start: usize) -> Option<(f64, usize)> {
+    usual_decimal(bytes, start).or_else(|| other_decimal(bytes, start))
+}
+
+/// Where there is no sign, at most eight digits stand before the point and sixteen behind it, and
+/// the bytes begin and end far enough from them.
+#[inline(always)]
+fn usual_decimal(bytes: &[u8], start: usize) -> Option<(f64, usize)> {
+    let others = digits::others(bytes.get(start..start + LOOK)?.first_chunk()?);
+    let whole = others.trailing_zeros() as usize;
+    let point = start + whole;
+    if whole == 0 || whole > 8 {
+        return None;
+    }
+    let mantissa = digits::last_of_eight(*bytes.get(..point)?.last_chunk()?, whole);
+    if bytes[point] == b'.' {
+        let next = (others & (others - 1)).trailing_zeros() as usize;
+        let fraction = next - whole - 1;
+        if fraction == 0 || fraction > 16 || next > SAFE_DIGITS + 1 {
+            return None;
+        }
+        let end = start + next;
+        let last = digits::last_of_sixteen(*bytes.get(..end)?.last_chunk()?, fraction);
+        let mantissa = mantissa * POWERS_OF_TEN[fraction] + last;
+        Some((scaled(mantissa, fraction)?, end))
+    } else {
+        Some((mantissa as f64, point))
+    }
+}
+
+/// Where a sign or the number of digits asks for more.
+#[inline(never)]
+fn other_decimal(bytes: &[u8], start: usize) -> Option<(f64, usize)> {
+    if *bytes.get(start)? == b'-'
+        && let Some((value, end)) = usual_decimal(bytes, start + 1)
+    {
+        return Some((-value, end));
+    }
+    long_decimal(bytes, start)
+}
+
+/// The same for any number of digits.
+fn long_decimal(bytes: &[u8], start: usize) -> Option<(f64, usize)> {
     let negative = *bytes.get(start)? == b'-';
     let mut at = start + usize::from(negative);
     let mut mantissa = 0;
@@ -108,106 +167,114 @@ pub(super) fn plain_seconds(bytes: &[u8], start: usize) -> Option<(i64, usize)> 
     Some((ms as i64, at))
 }
 
+/// Eight bytes that may be digits, the first of them in the lowest byte.
+#[derive(Clone, Copy)]
+struct Word {
+    /// A digit is 0 to 9.
+    digits: u64,
+    /// How many digits stand in front.
+    count: usize,
+}
+
+impl Word {
+    #[inline(always)]
+    fn at(bytes: &[u8], at: usize) -> Option<Self> {
+        let word = bytes.get(at..at + 8)?;
+        let digits = u64::from_le_bytes(word.try_into().ok()?) ^ 0x3030_3030_3030_3030;
+        // Adding 0x76 lifts everything but digits into the eighth bit. A carry can only disturb
+        // bytes behind the first that is no digit.
+        let others = (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080;
+        Some(Self {
+            digits,
+            count: (others.trailing_zeros() / 8) as usize,
+        })
+    }
+
+    /// The number of its digits, of which there is one at least.
+    #[inline(always)]
+    fn value(self) -> u64 {
+        eight_digits(self.digits << (64 - 8 * self.count))
+    }
+}
+
 /// Adds the digits at `at` behind those of `mantissa` and moves `at` past them: how many there
 /// were. `None` when the bytes end before a character that is no digit can be seen.
 #[inline(always)]
 fn take_digits(bytes: &[u8], at: &mut usize, mantissa: &mut u64) -> Option<usize> {
     let from = *at;
     loop {
-        let word = bytes.get(*at..*at + 8)?;
-        let word = u64::from_le_bytes(word.try_into().ok()?) ^ 0x3030_3030_3030_3030;
-        // A digit is now 0 to 9; adding 0x76 lifts everything else into the eighth bit. A carry
-        // can only disturb bytes behind the first that is no digit.
-        let others = (word.wrapping_add(0x7676_7676_7676_7676) | word) & 0x8080_8080_8080_8080;
-        let count = (others.trailing_zeros() / 8) as usize;
-        if count == 8 {
+        let word = Word::at(bytes, *at)?;
+        if word.count > 0 {
             *mantissa = mantissa
-                .wrapping_mul(100_000_000)
-                .wrapping_add(eight_digits(word));
-            *at += 8;
-            continue;
+                .wrapping_mul(POWERS_OF_TEN[word.count])
+                .wrapping_add(word.value());
+            *at += word.count;
         }
-        if count > 0 {
-            let word = word << (64 - 8 * count);
-            *mantissa = mantissa
-                .wrapping_mul(POWERS_OF_TEN[count & 7])
-                .wrapping_add(eight_digits(word));
-            *at += count;
+        if word.count < 8 {
+            return Some(*at - from);
         }
-        return Some(*at - from);
     }
-}
-
-/// The number of eight digits, the first of them in the lowest byte.
-#[inline(always)]
-fn eight_digits(word: u64) -> u64 {
-    // Neighbours are joined: digits to pairs, pairs to fours, fours to the whole.
-    let pairs = (word.wrapping_mul(10).wrapping_add(word >> 8)) & 0x00ff_00ff_00ff_00ff;
-    let fours = (pairs.wrapping_mul(100).wrapping_add(pairs >> 16)) & 0x0000_ffff_0000_ffff;
-    (fours.wrapping_mul(10_000).wrapping_add(fours >> 32)) & 0xffff_ffff
 }
 
 /// `mantissa / 10^fraction`, rounded to the nearest double, ties to even; `None` where this
 /// cannot be told here.
-#[inline]
+#[inline(always)]
 fn scaled(mantissa: u64, fraction: usize) -> Option<f64> {
+    if mantissa >= MANY_DIGITS
+        && (1..=MAX_FRACTION).contains(&fraction)
+        && let Some(value) = scaled_by_reciprocal(mantissa, fraction)
+    {
+        return Some(value);
+    }
     if fraction == 0 {
         return Some(mantissa as f64);
     }
-    if mantissa <= 1 << 53 && fraction < EXACT_POWERS.len() {
-        // Both are exact, and so the division rounds once.
-        return Some(mantissa as f64 / EXACT_POWERS[fraction]);
-    }
-    if fraction > MAX_FRACTION || mantissa == 0 {
-        return None;
-    }
-    scaled_by_reciprocal(mantissa, fraction)
+    // Both are exact, and so the division rounds once.
+    (mantissa <= 1 << 53 && fraction < EXACT_POWERS.len())
+        .then(|| mantissa as f64 / EXACT_POWERS[fraction])
 }
 
 /// The same with a multiplication (after D. Lemire, "Number Parsing at a Gigabyte per Second",
 /// 2021).
 ///
-/// `high` is at most two below the true product, cut off. The true product is never a tie or
-/// exact where the bits below the rounding bit are not all (or all but one) set, for the
-/// reciprocal is cut off and a true tie would therefore show as a run of ones. Those go the
-/// general way.
+/// `high` is at most two below the true product, cut off. Of its bits, 113 at least, 54 count. The
+/// true product is never a tie or exact where the others are not all (or all but the last) set,
+/// for the reciprocal is cut off and a true tie would therefore show as a run of ones. Those go
+/// another way.
+#[inline(always)]
 fn scaled_by_reciprocal(mantissa: u64, fraction: usize) -> Option<f64> {
-    let reciprocal = RECIPROCALS[fraction];
-    let zeros = mantissa.leading_zeros();
-    let normal = u128::from(mantissa << zeros);
-    let high = normal * (reciprocal >> 64) + ((normal * (reciprocal & u128::from(u64::MAX))) >> 64);
-    let below = high.leading_zeros();
-    let dropped = 128 - 54 - below;
-    let rest = high & ((1 << dropped) - 1);
-    if rest >= (1 << dropped) - 2 {
-        return None;
+    const FEWEST_OTHERS: u64 = (1 << (113 - 54)) - 1;
+    let (reciprocal, mantissa) = (RECIPROCALS[fraction], u128::from(mantissa));
+    let low = (mantissa * (reciprocal & u128::from(u64::MAX))) >> 64;
+    let high = mantissa * (reciprocal >> 64) + low;
+    let (first, second) = ((high >> 64) as u64, high as u64);
+    let zeros = first.leading_zeros();
+    if second | !FEWEST_OTHERS >= u64::MAX - 1 {
+        let others = (1 << (128 - 54 - zeros)) - 1;
+        if high | !others >= u128::MAX - 1 {
+            return None;
+        }
     }
-    let with_rounding_bit = (high >> dropped) as u64;
-    // At most 2^53, which a double holds.
-    let significand = (with_rounding_bit + 1) >> 1;
-    let exponent = dropped as i32 + 1 + 64
-        - 127
-        - bits_of(power_of_five_table(fraction)) as i32
-        - zeros as i32
-        - fraction as i32;
+    let first = first << zeros | second >> 1 >> (63 - zeros);
+    // 54 bits, rounded to 53; at most 2^53, which a double holds.
+    let significand = ((first >> 10) + 1) >> 1;
+    let exponent = EXPONENTS[fraction] - i64::from(zeros);
     // Between 10^-27 and 10^19, far from the ends of the exponent.
-    let scale = f64::from_bits(((1023 + exponent) as u64) << 52);
+    let scale = f64::from_bits((exponent as u64) << 52);
     Some(significand as f64 * scale)
 }
 
-#[inline]
-fn power_of_five_table(exponent: usize) -> u64 {
-    const POWERS: [u64; MAX_FRACTION + 1] = {
-        let mut all = [1; MAX_FRACTION + 1];
-        let mut i = 0;
-        while i <= MAX_FRACTION {
-            all[i] = power_of_five(i);
-            i += 1;
-        }
-        all
-    };
-    POWERS[exponent]
-}
+/// The exponents, as a double has them, of products with [`RECIPROCALS`] of which 75 bits are
+/// dropped behind the first 53.
+const EXPONENTS: [i64; MAX_FRACTION + 1] = {
+    let mut all = [0; MAX_FRACTION + 1];
+    let mut k = 1;
+    while k <= MAX_FRACTION {
+        all[k] = 1023 + 75 + 64 - 127 - bits_of(power_of_five(k)) as i64 - k as i64;
+        k += 1;
+    }
+    all
+};
 
 /// Reads a value in every spelling of Prometheus and JSON: decimals with or without exponent,
 /// `NaN`, `Inf`, `Infinity` with a sign and in any case. Without quotes.
@@ -265,11 +332,15 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// In the middle of a body, where the usual way is open, and at its start, where it is not.
     fn fast(text: &str) -> Option<f64> {
-        let padded = format!("{text}\"]        ");
-        plain_decimal(padded.as_bytes(), 0)
-            .filter(|(_, end)| *end == text.len())
-            .map(|(value, _)| value)
+        let [inside, alone] = ["[1700000000.123,\"", ""].map(|before| {
+            let padded = format!("{before}{text}\"],[1700000001.123,\"1234567.12345678\"]");
+            let (value, end) = plain_decimal(padded.as_bytes(), before.len())?;
+            (end == before.len() + text.len()).then_some(value)
+        });
+        assert_eq!(inside.map(f64::to_bits), alone.map(f64::to_bits), "{text}");
+        inside
     }
 
     #[test]
