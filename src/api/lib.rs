@@ -23,6 +23,7 @@ mod tree;
 mod write;
 
 pub use drafts::{StoredSettings, drafts};
+pub use json::{push_labels, push_text};
 #[doc(hidden)]
 pub use own::metric_search::Names;
 pub use page::{Page, PageFile};

@@ -3,8 +3,8 @@
 use super::{PIECE_BYTES, Pieces, push_notices, push_text};
 use series::Labels;
 
-/// `{"name":"value",…}`
-pub(crate) fn push_labels(out: &mut Vec<u8>, labels: &Labels) {
+/// `{"name":"value",…}`, in the order of the names.
+pub fn push_labels(out: &mut Vec<u8>, labels: &Labels) {
     out.push(b'{');
     for (at, (name, value)) in labels.iter().enumerate() {
         if at > 0 {

@@ -6,7 +6,8 @@ mod number;
 mod times;
 
 pub(crate) use answer::{AnswerJson, StatisticsJson};
-pub(crate) use lists::{ListJson, push_labels};
+pub(crate) use lists::ListJson;
+pub use lists::push_labels;
 pub(crate) use number::push_value;
 pub(crate) use times::push_time;
 
@@ -125,7 +126,7 @@ fn first_to_escape(text: &[u8]) -> Option<usize> {
 }
 
 /// A JSON string.
-pub(crate) fn push_text(out: &mut Vec<u8>, text: &str) {
+pub fn push_text(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let mut rest = text.as_bytes();
     while let Some(at) = first_to_escape(rest) {

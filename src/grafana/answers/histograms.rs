@@ -48,14 +48,14 @@ fn fields(
         config,
         values,
     };
-    let mut named = String::new();
+    let mut named = Vec::new();
     let has_name = legend.write_config(&series.labels, &mut named);
     let times = Values::Time(series.times.clone());
     vec![
         field("xMax", Some(time_config(asked)), times),
         field(
             "yMin",
-            has_name.then_some(named),
+            has_name.then(|| String::from_utf8_lossy(&named).into_owned()),
             Values::Float(series.lowers.clone()),
         ),
         field("yMax", None, Values::Float(series.uppers.clone())),

@@ -1,5 +1,5 @@
-use super::write_json_text;
 use crate::panel_query::Legend;
+use api::push_text;
 use series::{Labels, METRIC_NAME};
 
 /// Names series as the panel's legend asks.
@@ -37,7 +37,7 @@ impl<'a> LegendWriter<'a> {
 
     /// Appends the value field's config with the series's name to `out`. Returns false, and
     /// appends nothing, where the frontend is to find the name.
-    pub(super) fn write_config(&mut self, labels: &Labels, out: &mut String) -> bool {
+    pub(super) fn write_config(&mut self, labels: &Labels, out: &mut Vec<u8>) -> bool {
         self.text.clear();
         match &self.kind {
             LegendKind::Auto if !labels.is_empty() => {}
@@ -62,9 +62,9 @@ impl<'a> LegendWriter<'a> {
         if name.is_empty() {
             return false;
         }
-        out.push_str("{\"displayNameFromDS\":");
-        write_json_text(name, out);
-        out.push('}');
+        out.extend_from_slice(b"{\"displayNameFromDS\":");
+        push_text(out, name);
+        out.push(b'}');
         true
     }
 }

@@ -9,11 +9,11 @@ pub(crate) use exemplars::exemplar_frame;
 
 use crate::frames::{Field, Frame, FrameError, Frames, SeriesShape, SeriesTexts, Template, Values};
 use crate::panel_query::Legend;
+use api::push_labels;
 use histograms::push_histograms;
 use legend::LegendWriter;
 use serde_json::{Map, Value, json};
 use series::{Answer, Column, InstantSample, Labels, QueryResult, Series, Stage, Statistics};
-use std::fmt::Write;
 use std::sync::Arc;
 
 /// What the frames say about the query that they answer.
@@ -167,7 +167,7 @@ struct SeriesWriter<'a> {
     is_first: bool,
     /// By whether the value field has a config.
     templates: [Option<Arc<Template>>; 2],
-    config: String,
+    config: Vec<u8>,
 }
 
 impl<'a> SeriesWriter<'a> {
@@ -179,7 +179,7 @@ impl<'a> SeriesWriter<'a> {
             legend: LegendWriter::new(asked.legend, asked.expr),
             is_first: true,
             templates: [None, None],
-            config: String::new(),
+            config: Vec::new(),
         }
     }
 
@@ -195,7 +195,7 @@ impl<'a> SeriesWriter<'a> {
         let template = self.template(has_config);
         let texts = SeriesTexts {
             name: labels.metric_name().unwrap_or("Value"),
-            labels: &|out| write_labels(labels, out),
+            labels: &|out| push_labels(out, labels),
             config: &self.config,
         };
         frames.push_series(&template, texts, times, values)
@@ -351,44 +351,6 @@ pub(crate) fn labels_json(labels: &Labels) -> Value {
         .iter()
         .map(|(name, value)| (name.to_owned(), Value::from(value)))
         .collect()
-}
-
-/// Labels as a JSON object, in the order of their names.
-fn write_labels(labels: &Labels, out: &mut String) {
-    out.push('{');
-    for (index, (name, value)) in labels.iter().enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
-        write_json_text(name, out);
-        out.push(':');
-        write_json_text(value, out);
-    }
-    out.push('}');
-}
-
-/// A text in JSON (RFC 8259): nearly every label needs no escape and is copied as it is.
-fn write_json_text(text: &str, out: &mut String) {
-    out.push('"');
-    let mut plain = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.push_str(&text[plain..at]);
-        plain = at + 1;
-        match byte {
-            b'"' => out.push_str("\\\""),
-            b'\\' => out.push_str("\\\\"),
-            b'\n' => out.push_str("\\n"),
-            b'\r' => out.push_str("\\r"),
-            b'\t' => out.push_str("\\t"),
-            // Writing to a String cannot fail.
-            control => drop(write!(out, "\\u{control:04x}")),
-        }
-    }
-    out.push_str(&text[plain..]);
-    out.push('"');
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ pub enum FrameError {
 pub(crate) struct Frames {
     list: Vec<Encoded>,
     /// The texts of all series frames, end to end: one allocation instead of three a frame.
-    texts: String,
+    texts: Vec<u8>,
 }
 
 enum Encoded {
@@ -64,7 +64,7 @@ struct SeriesFrame {
 }
 
 impl SeriesFrame {
-    fn texts<'a>(&self, all: &'a str) -> [&'a str; 3] {
+    fn texts<'a>(&self, all: &'a [u8]) -> [&'a [u8]; 3] {
         let mut start = self.text_start;
         self.text_lengths.map(|length| {
             let range: Range<usize> = start..start + length as usize;
@@ -108,10 +108,11 @@ impl Frames {
         let text_start = self.texts.len();
         let mut last = text_start;
         let mut lengths = [0; 3];
-        let parts: [&dyn Fn(&mut String); 3] =
-            [&|out| out.push_str(texts.name), texts.labels, &|out| {
-                out.push_str(texts.config)
-            }];
+        let parts: [&dyn Fn(&mut Vec<u8>); 3] = [
+            &|out| out.extend_from_slice(texts.name.as_bytes()),
+            texts.labels,
+            &|out| out.extend_from_slice(texts.config),
+        ];
         for (length, write) in lengths.iter_mut().zip(parts) {
             write(&mut self.texts);
             *length = (self.texts.len() - last) as u32;
@@ -131,9 +132,10 @@ impl Frames {
     pub(crate) fn frame_len(&self, frame: usize) -> usize {
         match &self.list[frame] {
             Encoded::Whole(bytes) => bytes.len(),
-            Encoded::Series(frame) => frame
-                .template
-                .encoded_len(frame.texts(&self.texts), frame.values.len()),
+            Encoded::Series(frame) => {
+                let texts = frame.text_lengths.map(|length| length as usize);
+                frame.template.encoded_len(texts, frame.values.len())
+            }
         }
     }
 
@@ -170,9 +172,9 @@ pub(crate) struct SeriesTexts<'a> {
     /// The value field's name.
     pub(crate) name: &'a str,
     /// Writes the value field's labels as a JSON object.
-    pub(crate) labels: &'a dyn Fn(&mut String),
+    pub(crate) labels: &'a dyn Fn(&mut Vec<u8>),
     /// The value field's config as a JSON object; ignored by a template without one.
-    pub(crate) config: &'a str,
+    pub(crate) config: &'a [u8],
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use arrow_ipc as ipc;
 use bytes::BufMut;
 use flatbuffers::{FlatBufferBuilder, WIPOffset};
 use series::Column;
+use std::sync::Arc;
 
 const MAGIC_START: &[u8; 8] = b"ARROW1\0\0";
 const MAGIC_END: &[u8; 6] = b"ARROW1";
@@ -77,8 +78,9 @@ impl Template {
         }
     }
 
-    /// The length of a frame with these texts and so many rows.
-    pub(super) fn encoded_len(&self, texts: [&str; 3], rows: usize) -> usize {
+    /// The length of a frame with texts of these lengths and so many rows.
+    pub(super) fn encoded_len(&self, texts: [usize; 3], rows: usize) -> usize {
+        let texts = texts.map(text_len);
         let texts = &texts[..self.texts];
         MAGIC_START.len()
             + MESSAGE_PREFIX
@@ -94,38 +96,25 @@ impl Template {
 
     /// Writes a frame. `times` are milliseconds and as many as `values`.
     pub(super) fn write(
-        &self,
-        texts: [&str; 3],
+        self: &Arc<Self>,
+        texts: [&[u8]; 3],
         times: &Column<i64>,
         values: &Column<f64>,
         shared: &mut Shared,
         buffer: &mut impl BufMut,
     ) {
         let texts = &texts[..self.texts];
-        let rows = values.len();
-        let schema_len = self.schema.encoded_len(texts);
-
-        buffer.put_slice(MAGIC_START);
-        buffer.put_u32_le(CONTINUATION);
-        buffer.put_u32_le(schema_len as u32);
-        self.schema.write(texts, &[], buffer);
-
-        let batch_offset = MAGIC_START.len() + MESSAGE_PREFIX + schema_len;
-        buffer.put_u32_le(CONTINUATION);
-        buffer.put_u32_le(self.batch_len as u32);
-        buffer.put_slice(shared.batch(rows));
-        buffer.put_slice(shared.nanoseconds(times));
+        shared.around.fit(self, texts, values.len());
+        shared.fit_nanoseconds(times);
+        let around = &shared.around;
+        buffer.put_slice(&around.schema);
+        put_texts(texts, buffer);
+        buffer.put_slice(&around.batch);
+        buffer.put_slice(bytemuck::cast_slice(&shared.nanoseconds));
         buffer.put_slice(bytemuck::cast_slice(values));
-
-        buffer.put_u32_le(CONTINUATION);
-        buffer.put_u32_le(0);
-        let numbers = [
-            (self.footer_offset, batch_offset as i64),
-            (self.footer_body, body_len(rows) as i64),
-        ];
-        self.footer.write(texts, &numbers, buffer);
-        buffer.put_u32_le(self.footer.encoded_len(texts) as u32);
-        buffer.put_slice(MAGIC_END);
+        buffer.put_slice(&around.footer);
+        put_texts(texts, buffer);
+        buffer.put_slice(&around.end);
     }
 }
 
@@ -134,31 +123,105 @@ impl Template {
 pub(crate) struct Shared {
     milliseconds: Option<Column<i64>>,
     nanoseconds: Vec<i64>,
-    batch_rows: Option<usize>,
-    batch: Vec<u8>,
+    around: Around,
 }
 
 impl Shared {
-    fn nanoseconds(&mut self, milliseconds: &Column<i64>) -> &[u8] {
-        if !self
-            .milliseconds
-            .as_ref()
-            .is_some_and(|last| last.is_same(milliseconds))
-        {
-            self.nanoseconds.clear();
-            self.nanoseconds
-                .extend(milliseconds.iter().map(|time| nanoseconds(*time)));
-            self.milliseconds = Some(milliseconds.clone());
+    fn fit_nanoseconds(&mut self, milliseconds: &Column<i64>) {
+        let last = self.milliseconds.as_ref();
+        if last.is_some_and(|last| last.is_same(milliseconds)) {
+            return;
         }
-        bytemuck::cast_slice(&self.nanoseconds)
+        self.nanoseconds.clear();
+        self.nanoseconds
+            .extend(milliseconds.iter().map(|time| nanoseconds(*time)));
+        self.milliseconds = Some(milliseconds.clone());
     }
+}
 
-    fn batch(&mut self, rows: usize) -> &[u8] {
-        if self.batch_rows != Some(rows) {
-            self.batch = batch_message(rows);
-            self.batch_rows = Some(rows);
+/// The bytes of a frame around its texts and columns.
+#[derive(Default)]
+struct Around {
+    layout: Option<Layout>,
+    /// Up to the schema's texts.
+    schema: Vec<u8>,
+    /// From there to the columns.
+    batch: Vec<u8>,
+    /// From there to the footer's texts.
+    footer: Vec<u8>,
+    end: Vec<u8>,
+}
+
+/// All that those bytes depend on.
+struct Layout {
+    template: Arc<Template>,
+    /// As [`text_len`] has them.
+    texts: [usize; 3],
+    rows: usize,
+}
+
+impl Layout {
+    fn is(&self, template: &Arc<Template>, texts: [usize; 3], rows: usize) -> bool {
+        Arc::ptr_eq(&self.template, template) && self.texts == texts && self.rows == rows
+    }
+}
+
+impl Around {
+    /// Makes them those of a frame with these texts and so many rows.
+    fn fit(&mut self, template: &Arc<Template>, texts: &[&[u8]], rows: usize) {
+        let mut lengths = [0; 3];
+        for (length, text) in lengths.iter_mut().zip(texts) {
+            *length = text_len(text.len());
         }
-        &self.batch
+        let layout = self.layout.as_ref();
+        if layout.is_some_and(|layout| layout.is(template, lengths, rows)) {
+            return;
+        }
+        self.layout = Some(Layout {
+            template: Arc::clone(template),
+            texts: lengths,
+            rows,
+        });
+        let lengths = &lengths[..texts.len()];
+        let schema_len = template.schema.encoded_len(lengths);
+
+        self.schema.clear();
+        self.schema.put_slice(MAGIC_START);
+        self.schema.put_u32_le(CONTINUATION);
+        self.schema.put_u32_le(schema_len as u32);
+        template.schema.write(lengths, &[], &mut self.schema);
+
+        self.batch.clear();
+        self.batch.put_bytes(0, template.schema.padding(lengths));
+        self.batch.put_u32_le(CONTINUATION);
+        self.batch.put_u32_le(template.batch_len as u32);
+        self.batch.put_slice(&batch_message(rows));
+
+        self.footer.clear();
+        self.footer.put_u32_le(CONTINUATION);
+        self.footer.put_u32_le(0);
+        let batch_offset = MAGIC_START.len() + MESSAGE_PREFIX + schema_len;
+        let numbers = [
+            (template.footer_offset, batch_offset as i64),
+            (template.footer_body, body_len(rows) as i64),
+        ];
+        template.footer.write(lengths, &numbers, &mut self.footer);
+
+        self.end.clear();
+        self.end.put_bytes(0, template.footer.padding(lengths));
+        let footer_len = template.footer.encoded_len(lengths);
+        self.end.put_u32_le(footer_len as u32);
+        self.end.put_slice(MAGIC_END);
+    }
+}
+
+/// Writes what a stencil leaves out. The texts stand in reverse order, as a flatbuffer builder
+/// lays them.
+fn put_texts(texts: &[&[u8]], buffer: &mut impl BufMut) {
+    for text in texts.iter().rev() {
+        buffer.put_u32_le(text.len() as u32);
+        buffer.put_slice(text);
+        buffer.put_bytes(0, text_len(text.len()) - size_of::<u32>() - text.len());
     }
 }
 
@@ -194,51 +257,41 @@ impl Stencil {
         Self { prefix, holes }
     }
 
-    /// The length with these texts, up to a multiple of eight: columns must start at one.
-    fn encoded_len(&self, texts: &[&str]) -> usize {
-        let texts: usize = texts.iter().map(|text| text_len(text)).sum();
-        (self.prefix.len() + texts).next_multiple_of(8)
+    /// The length with texts of these lengths and what fills it up to a multiple of eight:
+    /// columns must start at one.
+    fn encoded_len(&self, texts: &[usize]) -> usize {
+        (self.prefix.len() + texts.iter().sum::<usize>()).next_multiple_of(8)
     }
 
-    /// Writes prefix and texts, with the holes filled and `numbers` put in their places.
-    fn write(&self, texts: &[&str], numbers: &[(usize, i64)], buffer: &mut impl BufMut) {
-        // The texts stand in reverse order, as a flatbuffer builder lays them.
+    /// How many zeros stand behind the texts.
+    fn padding(&self, texts: &[usize]) -> usize {
+        self.encoded_len(texts) - self.prefix.len() - texts.iter().sum::<usize>()
+    }
+
+    /// Writes what stands before texts of these lengths, with `numbers` put in their places.
+    fn write(&self, texts: &[usize], numbers: &[(usize, i64)], buffer: &mut Vec<u8>) {
         let mut starts = [0; 3];
         let mut place = self.prefix.len();
         for (text, start) in texts.iter().zip(&mut starts).rev() {
             *start = place;
-            place += text_len(text);
+            place += text;
         }
-        let mut done = 0;
-        let mut numbers = numbers.iter().peekable();
+        let begin = buffer.len();
+        buffer.extend_from_slice(&self.prefix);
+        let written = &mut buffer[begin..];
         for &(hole, text) in &self.holes {
-            while let Some(&(place, number)) = numbers.next_if(|(place, _)| *place < hole) {
-                buffer.put_slice(&self.prefix[done..place]);
-                buffer.put_i64_le(number);
-                done = place + size_of::<i64>();
-            }
-            buffer.put_slice(&self.prefix[done..hole]);
-            buffer.put_u32_le((starts[text] - hole) as u32);
-            done = hole + size_of::<u32>();
+            let distance = (starts[text] - hole) as u32;
+            written[hole..hole + size_of::<u32>()].copy_from_slice(&distance.to_le_bytes());
         }
         for &(place, number) in numbers {
-            buffer.put_slice(&self.prefix[done..place]);
-            buffer.put_i64_le(number);
-            done = place + size_of::<i64>();
+            written[place..place + size_of::<i64>()].copy_from_slice(&number.to_le_bytes());
         }
-        buffer.put_slice(&self.prefix[done..]);
-        for text in texts.iter().rev() {
-            buffer.put_u32_le(text.len() as u32);
-            buffer.put_slice(text.as_bytes());
-            buffer.put_bytes(0, text_len(text) - size_of::<u32>() - text.len());
-        }
-        buffer.put_bytes(0, self.encoded_len(texts) - place);
     }
 }
 
-/// The bytes of a text: its length, the text, a zero, and up to a multiple of four.
-fn text_len(text: &str) -> usize {
-    size_of::<u32>() + (text.len() + 1).next_multiple_of(4)
+/// The bytes of a text of `len`: its length, the text, a zero, and up to a multiple of four.
+fn text_len(len: usize) -> usize {
+    size_of::<u32>() + (len + 1).next_multiple_of(4)
 }
 
 /// The columns' bytes: 64-bit times and 64-bit values.

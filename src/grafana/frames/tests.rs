@@ -113,19 +113,27 @@ proptest! {
         let shape = SeriesShape {
             ref_id: &ref_id, meta: &meta, time_config: time_config.as_deref(), has_config,
         };
-        let template = Arc::new(Template::new(&shape));
+        let other_shape = SeriesShape { ref_id: &meta, meta: &ref_id, ..shape };
+        let shapes = [shape, other_shape].map(|shape| (Arc::new(Template::new(&shape)), shape));
         let mut frames = Frames::default();
         let mut expected = Vec::new();
-        for ([name, labels, config], samples) in &all {
+        // Other texts of the same lengths come behind each, and then those in another shape.
+        let backwards = |text: &String| text.chars().rev().collect();
+        let other = |(texts, samples): &Series| (texts.each_ref().map(backwards), samples.clone());
+        let all = all.iter().flat_map(|one| {
+            [(0, one.clone()), (0, other(one)), (1, other(one))]
+        });
+        for (which, ([name, labels, config], samples)) in all {
+            let (template, shape) = &shapes[which];
             let times: Column<i64> = samples.iter().map(|s| s.0).collect();
             let values: Column<f64> = samples.iter().map(|s| f64::from_bits(s.1)).collect();
             let texts = SeriesTexts {
-                name,
-                labels: &|out| out.push_str(labels),
-                config: if has_config { config } else { "" },
+                name: &name,
+                labels: &|out| out.extend_from_slice(labels.as_bytes()),
+                config: if has_config { config.as_bytes() } else { b"" },
             };
-            expected.push(through_arrow(&shape, [name, labels, config], &times, &values));
-            frames.push_series(&template, texts, times, values).unwrap();
+            expected.push(through_arrow(shape, [&name, &labels, &config], &times, &values));
+            frames.push_series(template, texts, times, values).unwrap();
         }
         let lengths: Vec<usize> = (0..frames.len()).map(|frame| frames.frame_len(frame)).collect();
         let written = frames.to_bytes();
@@ -144,7 +152,7 @@ fn columns_of_different_length_are_refused() {
     let texts = SeriesTexts {
         name: "up",
         labels: &|_| (),
-        config: "",
+        config: b"",
     };
     let error = Frames::default()
         .push_series(&template, texts, vec![1, 2].into(), vec![1.0].into())
