@@ -5,8 +5,14 @@ use crate::settings::{HostSettings, InstanceId, InstanceSettings, SettingsError,
 use axum::Router;
 use engine::Engine;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
+
+/// An engine that nobody asked for so long goes: Grafana does not tell that a data source was
+/// deleted. Its Go SDK waits as long (`instancemgmt`, `defaultInstanceTTL`). What an embedded data
+/// source scrapes and stores does not hang on its engine.
+const UNUSED_FOR: Duration = Duration::from_secs(60 * 60);
 
 /// Makes the engine that a data source's settings ask for. `main.rs` wires the rooms that engines
 /// are made of, of which this room knows nothing.
@@ -19,7 +25,7 @@ pub trait OpenEngine: Send + Sync + 'static {
 }
 
 /// A data source that can be asked. It goes, and its engine with it, when it has been replaced
-/// and the last of its running queries has ended.
+/// or nobody asks it any more, and the last of its running queries has ended.
 pub(crate) struct Instance {
     pub(crate) name: String,
     pub(crate) scrape_interval_ms: Option<i64>,
@@ -49,6 +55,7 @@ type Opened = Arc<OnceCell<Result<Arc<Instance>, InstanceError>>>;
 struct Entry {
     updated_ms: i64,
     opened: Opened,
+    used: Instant,
 }
 
 impl Instances {
@@ -75,7 +82,9 @@ impl Instances {
     ) -> Result<Arc<Instance>, InstanceError> {
         let id = InstanceId::of(context)?;
         let updated_ms = instance_of(context)?.last_updated_ms;
-        match self.entry(id, updated_ms) {
+        let now = Instant::now();
+        self.forget_unused(now);
+        match self.entry(id, updated_ms, now) {
             Some(opened) => opened.get_or_init(|| self.open(context)).await.clone(),
             None => self.open(context).await,
         }
@@ -83,25 +92,40 @@ impl Instances {
 
     /// How many data sources have been asked.
     pub(crate) fn len(&self) -> usize {
-        self.by_id
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len()
+        self.lock().len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<InstanceId, Entry>> {
+        self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn forget_unused(&self, now: Instant) {
+        let unused = |_: &InstanceId, entry: &mut Entry| {
+            now.saturating_duration_since(entry.used) >= UNUSED_FOR
+        };
+        let forgotten: Vec<_> = self.lock().extract_if(unused).collect();
+        for (id, _) in forgotten {
+            tracing::debug!(
+                org = id.org_id,
+                uid = id.uid,
+                "nobody asked this data source for an hour: its engine goes until somebody does"
+            );
+        }
     }
 
     /// The place of the engine with these settings; `None` when newer ones have been seen.
-    fn entry(&self, id: InstanceId, updated_ms: i64) -> Option<Opened> {
-        let mut by_id = self.by_id.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = by_id.entry(id).or_insert_with(|| Entry {
+    fn entry(&self, id: InstanceId, updated_ms: i64, now: Instant) -> Option<Opened> {
+        let mut by_id = self.lock();
+        let new = || Entry {
             updated_ms,
             opened: Opened::default(),
-        });
+            used: now,
+        };
+        let entry = by_id.entry(id).or_insert_with(new);
         if entry.updated_ms < updated_ms {
-            *entry = Entry {
-                updated_ms,
-                opened: Opened::default(),
-            };
+            *entry = new();
         }
+        entry.used = now;
         (entry.updated_ms == updated_ms).then(|| Arc::clone(&entry.opened))
     }
 
@@ -215,6 +239,26 @@ mod tests {
         assert!(engine.upgrade().is_some());
         drop(running);
         assert!(engine.upgrade().is_none());
+    }
+
+    #[tokio::test]
+    async fn an_instance_goes_when_nobody_asked_it_for_an_hour() {
+        let (counting, instances) = counting();
+        let unused = instances.get(&context(1, "u", 10, "{}")).await.unwrap();
+        let began = Instant::now();
+        let engine = Arc::downgrade(&unused.engine);
+        drop(unused);
+        instances.get(&context(1, "v", 10, "{}")).await.unwrap();
+        let used = InstanceId::of(&context(1, "v", 10, "{}")).unwrap();
+        let half = began + UNUSED_FOR / 2;
+        instances.forget_unused(half);
+        assert_eq!(instances.len(), 2);
+        instances.entry(used, 10, half).unwrap();
+        instances.forget_unused(began + UNUSED_FOR);
+        assert_eq!(instances.len(), 1);
+        assert!(engine.upgrade().is_none());
+        instances.get(&context(1, "u", 10, "{}")).await.unwrap();
+        assert_eq!(counting.0.load(Ordering::Relaxed), 3);
     }
 
     #[tokio::test]
