@@ -4,19 +4,20 @@ mod answer;
 mod lists;
 mod number;
 mod times;
+mod writers;
 
 pub(crate) use answer::{AnswerJson, StatisticsJson};
 pub(crate) use lists::ListJson;
 pub use lists::push_labels;
 pub(crate) use number::push_value;
 pub(crate) use times::push_time;
+use writers::written;
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use futures_util::{StreamExt, stream};
 use std::convert::Infallible;
-use tokio::task::spawn_blocking;
 
 /// A piece is sent when it has so many bytes.
 pub(crate) const PIECE_BYTES: usize = 64 << 10;
@@ -30,9 +31,6 @@ pub(crate) trait Pieces: Send + 'static {
     /// Says whether there is more.
     fn fill(&mut self, out: &mut Vec<u8>) -> bool;
 }
-
-/// Parts of one answer that are written at the same time, on threads of their own.
-const WRITERS: usize = 2;
 
 /// A successful list. One that fits a piece is sent as a whole, with its length.
 pub(crate) fn stream_json(mut pieces: impl Pieces) -> Response {
@@ -57,16 +55,7 @@ pub(crate) fn stream_answer(mut answer: AnswerJson) -> Response {
     if !answer.fill(&mut first) {
         return json(Body::from(first));
     }
-    let rest = stream::iter(answer.into_parts())
-        .map(|mut part| {
-            spawn_blocking(move || {
-                let mut out = Vec::with_capacity(PIECE_BYTES);
-                part.fill(&mut out);
-                Bytes::from(out)
-            })
-        })
-        .buffered(WRITERS);
-    let all = stream::once(async { Ok(Bytes::from(first)) }).chain(rest);
+    let all = stream::once(async { Ok(Bytes::from(first)) }).chain(written(answer.into_parts()));
     json(Body::from_stream(all))
 }
 

@@ -108,7 +108,7 @@ impl Frames {
         let text_start = self.texts.len();
         let mut last = text_start;
         let mut lengths = [0; 3];
-        let parts: [&dyn Fn(&mut Vec<u8>); 3] = [
+        let parts: [WriteText<'_>; 3] = [
             &|out| out.extend_from_slice(texts.name.as_bytes()),
             texts.labels,
             &|out| out.extend_from_slice(texts.config),
@@ -166,13 +166,16 @@ impl Frames {
     }
 }
 
+/// Writes a text to the end of others.
+type WriteText<'a> = &'a dyn Fn(&mut Vec<u8>);
+
 /// The texts in which the frames of one template differ.
 #[derive(Clone, Copy)]
 pub(crate) struct SeriesTexts<'a> {
     /// The value field's name.
     pub(crate) name: &'a str,
     /// Writes the value field's labels as a JSON object.
-    pub(crate) labels: &'a dyn Fn(&mut Vec<u8>),
+    pub(crate) labels: WriteText<'a>,
     /// The value field's config as a JSON object; ignored by a template without one.
     pub(crate) config: &'a [u8],
 }
