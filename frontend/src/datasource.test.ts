@@ -183,7 +183,19 @@ test('an empty query is not sent', () => {
 describe('a template variable', () => {
   const values = [{ text: 'api', value: 'api' }];
 
-  beforeEach(() => fetch.mockReturnValue(of({ data: values })));
+  beforeEach(() => fetch.mockReturnValue(of({ data: values, headers: new Headers() })));
+
+  test('whose choices were cut at a limit has its editor know', async () => {
+    const { variables } = dataSource();
+    const ask = (query: string) =>
+      lastValueFrom(variables.query({ targets: [{ refId: 'v', query }] } as Parameters<typeof variables.query>[0]));
+    fetch.mockReturnValue(of({ data: values, headers: new Headers({ 'X-Headwater-Truncated': '1' }) }));
+    expect((await ask('label_values(job)')).data).toEqual(values);
+    expect(variables.cut.value).toEqual({ query: 'label_values(job)', listed: 1 });
+    fetch.mockReturnValue(of({ data: values, headers: new Headers() }));
+    await ask('label_values(job)');
+    expect(variables.cut.value).toBeUndefined();
+  });
 
   test('is answered by the backend, other variables written in', async () => {
     const found = await dataSource().metricFindQuery('label_values(up{zone="$zone"}, job)', {

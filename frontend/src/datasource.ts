@@ -19,19 +19,20 @@ import {
 } from '@grafana/data';
 import {
   DataSourceWithBackend,
+  getBackendSrv,
   getDataSourceSrv,
   getTemplateSrv,
   isExpressionReference,
   type TemplateSrv,
 } from '@grafana/runtime';
-import { map, type Observable } from 'rxjs';
+import { lastValueFrom, map, type Observable } from 'rxjs';
 
 import { prepareAnnotation, prepareQuery, processEvents } from './annotations/annotation';
 import { type Condition, hasCondition, withConditions } from './filters/selectors';
 import { interpolatePromQL } from './interpolation';
 import { LazyAnnotationEditor } from './lazy_editors';
 import { defaultQuery, isRunnable, queryText, splitByType } from './query';
-import { labelNames } from './resources';
+import { labelNames, type Limited, plainList } from './resources';
 import { type Layout, layOut } from './results';
 import {
   type AdHocFilter,
@@ -49,6 +50,8 @@ export class HeadwaterDataSource extends DataSourceWithBackend<PanelQuery, DataS
   /** Which engine answers. */
   readonly engine: EngineKind;
 
+  readonly variables = new HeadwaterVariables(this);
+
   private readonly exemplarLinks?: ExemplarTraceIdDestination[];
 
   annotations: AnnotationSupport<PanelQuery> = {
@@ -65,7 +68,6 @@ export class HeadwaterDataSource extends DataSourceWithBackend<PanelQuery, DataS
     super(settings);
     this.engine = settings.jsonData.engine ?? DEFAULT_ENGINE;
     this.exemplarLinks = settings.jsonData.exemplarTraceIdDestinations;
-    this.variables = new HeadwaterVariables(this);
     // Grafana takes this as the smallest interval of every panel on this data source.
     this.interval = scrapeInterval(settings.jsonData.timeInterval);
   }
@@ -145,16 +147,31 @@ export class HeadwaterDataSource extends DataSourceWithBackend<PanelQuery, DataS
     variable: SavedVariable,
     options?: { scopedVars?: ScopedVars; range?: TimeRange }
   ): Promise<MetricFindValue[]> {
+    return (await this.variableChoices(variable, options)).entries;
+  }
+
+  /** These values, and whether there are more of them than were listed. */
+  async variableChoices(
+    variable: SavedVariable,
+    options?: { scopedVars?: ScopedVars; range?: TimeRange }
+  ): Promise<Limited<MetricFindValue>> {
     const text = textOf(variable);
     if (text.trim() === '') {
-      return [];
+      return { entries: [], truncated: false };
     }
     const variables = { ...options?.scopedVars, ...this.intervalVariables(), ...rangeVariables(options?.range) };
     const query = isPattern(text)
       ? // Of several values each may be meant: `metrics(${app}_.*)`.
         this.templates.replace(text, variables, 'regex')
       : interpolatePromQL(text, (from, formatter) => this.templates.replace(from, variables, formatter));
-    return this.postResource<MetricFindValue[]>('variable-query', { query, ...times(options?.range) });
+    // Not `postResource`: it hands on no headers, and one of them says that the list was cut.
+    const answer = getBackendSrv().fetch<MetricFindValue[]>({
+      method: 'POST',
+      url: `/api/datasources/uid/${this.uid}/resources/variable-query`,
+      headers: this.getRequestHeaders(),
+      data: { query, ...times(options?.range) },
+    });
+    return plainList(await lastValueFrom(answer));
   }
 
   /** Names for ad-hoc filters and grouping: the labels of what the dashboard shows, other filters applied. */
@@ -180,7 +197,7 @@ export class HeadwaterDataSource extends DataSourceWithBackend<PanelQuery, DataS
   }
 
   /** The labels of the series that a selector means, of all where it is empty. */
-  async labelNames({ selector, range }: { selector: string; range?: TimeRange }): Promise<string[]> {
+  labelNames({ selector, range }: { selector: string; range?: TimeRange }): Promise<Limited<string>> {
     const query = interpolatePromQL(selector, (from, formatter) => this.templates.replace(from, {}, formatter));
     const between = range && { start: range.from.valueOf() / 1000, end: range.to.valueOf() / 1000 };
     return labelNames(this, query.trim(), between);

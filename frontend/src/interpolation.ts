@@ -118,7 +118,7 @@ function render({ values, severalPossible }: Inserted, place: Place): string {
 }
 
 /** Escapes what has a meaning of its own in a regular expression (RE2's syntax). */
-function escapeRegex(value: string): string {
+export function escapeRegex(value: string): string {
   return value.replace(/[\\^$.|?*+()[\]{}]/g, '\\$&');
 }
 

@@ -4,6 +4,7 @@ import {
   labelValues,
   lookupProblem,
   metricFacts,
+  plainList,
   type ResourceCaller,
   searchMetrics,
   seriesOf,
@@ -38,10 +39,13 @@ test('a metric that is not there has no facts, any other failure is told', async
 
 test('label look-ups carry selector, range in whole seconds, and limit, and leave out __name__', async () => {
   getResource.mockResolvedValue({ status: 'success', data: ['__name__', 'job'] });
-  expect(await labelNames(caller, 'up', { start: 10.4, end: 20.2 }, 5)).toEqual(['job']);
+  expect(await labelNames(caller, 'up', { start: 10.4, end: 20.2 }, 5)).toEqual({
+    entries: ['job'],
+    truncated: false,
+  });
   expect(getResource.mock.calls[0].slice(0, 2)).toEqual([
     'api/v1/labels',
-    { 'match[]': 'up', start: 10, end: 21, limit: 5 },
+    { 'match[]': 'up', start: 10, end: 21, limit: 6 },
   ]);
 });
 
@@ -53,13 +57,35 @@ test.each([
   ['9', 'api/v1/label/U___39_/values'],
 ])('the values of %s are asked under %s', async (label, path) => {
   getResource.mockResolvedValue({ status: 'success', data: null });
-  expect(await labelValues(caller, label)).toEqual([]);
+  expect(await labelValues(caller, label)).toEqual({ entries: [], truncated: false });
   expect(getResource.mock.calls[0][0]).toBe(path);
 });
 
 test('series are label sets', async () => {
   getResource.mockResolvedValue({ status: 'success', data: [{ __name__: 'up', job: 'a' }] });
-  expect(await seriesOf(caller, 'up')).toEqual([{ __name__: 'up', job: 'a' }]);
+  expect(await seriesOf(caller, 'up')).toEqual({ entries: [{ __name__: 'up', job: 'a' }], truncated: false });
+});
+
+test('one more entry than wanted is asked for, which tells of a cut that the server does not tell of', async () => {
+  getResource.mockResolvedValue({ status: 'success', data: ['a', 'b', 'c'] });
+  expect(await labelValues(caller, 'job', undefined, undefined, 3)).toEqual({
+    entries: ['a', 'b', 'c'],
+    truncated: false,
+  });
+  expect(getResource.mock.calls[0][1]).toEqual({ limit: 4 });
+  expect(await labelValues(caller, 'job', undefined, undefined, 2)).toEqual({ entries: ['a', 'b'], truncated: true });
+});
+
+test('a list that a limit cut says so: by a warning, or by its header where it has no envelope', async () => {
+  getResource.mockResolvedValue({ status: 'success', data: ['a'], warnings: ['results truncated due to limit'] });
+  expect(await labelValues(caller, 'job')).toEqual({ entries: ['a'], truncated: true });
+  expect(await labelNames(caller)).toEqual({ entries: ['a'], truncated: true });
+  getResource.mockResolvedValue({ status: 'success', data: ['a'], warnings: ['a store was down'] });
+  expect(await labelValues(caller, 'job')).toEqual({ entries: ['a'], truncated: false });
+  const headers = new Headers();
+  expect(plainList({ data: ['a'], headers })).toEqual({ entries: ['a'], truncated: false });
+  headers.set('x-headwater-truncated', '1');
+  expect(plainList({ data: ['a'], headers })).toEqual({ entries: ['a'], truncated: true });
 });
 
 test('a query is validated by its text', async () => {
@@ -83,6 +109,6 @@ test('examples are made of so many families and names, however many there are', 
   expect(await describedMetrics(caller)).toEqual({ metadata: { up: [{ type: 'gauge' }] }, names: ['up'] });
   expect(getResource.mock.calls.map(([path, { limit }]) => [path, limit])).toEqual([
     ['api/v1/metadata', 500],
-    ['api/v1/label/__name__/values', 10_000],
+    ['api/v1/label/__name__/values', 10_001],
   ]);
 });

@@ -55,10 +55,23 @@ export interface MetricMetadata {
   unit?: string;
 }
 
+/** A list as far as a limit let it be. */
+export interface Limited<T> {
+  entries: T[];
+  /** There are more than these. */
+  truncated: boolean;
+}
+
 interface Envelope<T> {
   status: string;
   data: T;
+  warnings?: string[];
 }
+
+/** The warning of a list that was cut, in Prometheus's words; the backend says it of each of its own. */
+const TRUNCATED = 'results truncated due to limit';
+/** Says it of a list that comes without an envelope: after how many entries it was cut. */
+const TRUNCATED_HEADER = 'X-Headwater-Truncated';
 
 // A failed look-up is told beside the field that asked; Grafana's pop-ups would tell it twice.
 const QUIET = { showErrorAlert: false, showSuccessAlert: false };
@@ -93,7 +106,7 @@ export async function describedMetrics(
     caller.getResource<Envelope<Record<string, MetricMetadata[]>>>('api/v1/metadata', { limit: DESCRIBED }, QUIET),
     labelValues(caller, '__name__', undefined, undefined, NAMES_OF_DESCRIBED),
   ]);
-  return { metadata: metadata.data, names };
+  return { metadata: metadata.data, names: names.entries };
 }
 
 /** A series of an instant answer: with one value, or with samples where a window was asked for. */
@@ -127,9 +140,9 @@ export async function labelNames(
   selector?: string,
   range?: LookupRange,
   limit?: number
-): Promise<string[]> {
-  const found = await lookUp<string>(caller, 'labels', selector, range, limit);
-  return found.filter((name) => name !== '__name__');
+): Promise<Limited<string>> {
+  const { entries, truncated } = await lookUp<string>(caller, 'labels', selector, range, limit);
+  return { entries: entries.filter((name) => name !== '__name__'), truncated };
 }
 
 /** The values of a label, of all series or of those that a selector takes. */
@@ -139,7 +152,7 @@ export function labelValues(
   selector?: string,
   range?: LookupRange,
   limit?: number
-): Promise<string[]> {
+): Promise<Limited<string>> {
   return lookUp(caller, `label/${encodeURIComponent(escapeLabelName(label))}/values`, selector, range, limit);
 }
 
@@ -149,17 +162,13 @@ export function seriesOf(
   selector: string,
   range?: LookupRange,
   limit?: number
-): Promise<Array<Record<string, string>>> {
+): Promise<Limited<Record<string, string>>> {
   return lookUp(caller, 'series', selector, range, limit);
 }
 
-/** The choices of a dashboard's variable, in the language of `label_values(…)`. */
-export function variableChoices(
-  caller: ResourceCaller,
-  query: string,
-  range?: LookupRange
-): Promise<Array<{ text: string; value: string }>> {
-  return caller.postResource('variable-query', { query, ...range }, QUIET);
+/** A list that comes without an envelope, which has its header tell whether it was cut. */
+export function plainList<T>({ data, headers }: { data: T[] | null; headers: Headers }): Limited<T> {
+  return { entries: data ?? [], truncated: headers.has(TRUNCATED_HEADER) };
 }
 
 /** What went wrong with a look-up, in the backend's words. */
@@ -177,7 +186,7 @@ async function lookUp<T>(
   selector?: string,
   range?: LookupRange,
   limit?: number
-): Promise<T[]> {
+): Promise<Limited<T>> {
   const params: Record<string, unknown> = {};
   if (selector) {
     params['match[]'] = selector;
@@ -187,10 +196,16 @@ async function lookUp<T>(
     params.end = Math.ceil(range.end);
   }
   if (limit) {
-    params.limit = limit;
+    // A remote server answers as it is: some do not know of a limit, and some cut without a word. One more tells.
+    params.limit = limit + 1;
   }
-  const { data } = await caller.getResource<Envelope<T[] | null>>(`api/v1/${path}`, params, QUIET);
-  return data ?? [];
+  const { data, warnings } = await caller.getResource<Envelope<T[] | null>>(`api/v1/${path}`, params, QUIET);
+  const found = data ?? [];
+  const isLong = limit !== undefined && found.length > limit;
+  return {
+    entries: isLong ? found.slice(0, limit) : found,
+    truncated: isLong || warnings?.includes(TRUNCATED) === true,
+  };
 }
 
 /**

@@ -12,6 +12,9 @@ const METRICS = [
 
 const getResource = jest.fn();
 
+/** What a list that was cut at its limit comes with. */
+const CUT = { warnings: ['results truncated due to limit'] };
+
 /** A server with many values, of which it hands out as many as are asked for. */
 async function answer(path: string, parameters: Record<string, unknown>) {
   switch (path) {
@@ -78,7 +81,7 @@ test('a pause in typing asks once, for a bounded number', async () => {
 
 test('labels are the metric’s, and values are searched by the server, of what else is chosen', async () => {
   const onUse = await open({ metric: 'hits_total', labels: [{ label: 'job', values: ['shop'] }, { label: 'pod', values: [] }] }); // prettier-ignore
-  expect(asked('api/v1/labels')).toEqual([{ 'match[]': 'hits_total', start: 10, end: 20, limit: 1000 }]);
+  expect(asked('api/v1/labels')).toEqual([{ 'match[]': 'hits_total', start: 10, end: 20, limit: 1001 }]);
   expect(await screen.findByText('The first 200 values: type for others')).toBeVisible();
   await userEvent.type(field('Search values of pod'), 'D-1');
   await waitFor(() =>
@@ -86,7 +89,7 @@ test('labels are the metric’s, and values are searched by the server, of what 
       'match[]': 'hits_total{job="shop", pod=~"(?i).*D-1.*"}',
       start: 10,
       end: 20,
-      limit: 200,
+      limit: 201,
     })
   );
   await userEvent.click(list('Search values of pod').getByRole('option', { name: 'pod-1' }));
@@ -126,4 +129,32 @@ test('a look-up that fails is told where it was asked', async () => {
   getResource.mockRejectedValue({ status: 502, data: { message: 'Cannot reach the server.' }, config: { url: 'x' } });
   await userEvent.type(field('Search metrics'), 'h');
   expect(await screen.findByText('Cannot reach the server.')).toBeVisible();
+});
+
+test('a list is called cut where there is more, and not where all of it is as long as its limit', async () => {
+  getResource.mockImplementation(async (path: string, parameters: Record<string, unknown>) => {
+    const found = await answer(path, parameters);
+    switch (path) {
+      case 'metric-search':
+        return { ...found, truncated: true };
+      case 'api/v1/labels':
+        return { ...found, ...CUT };
+      case 'api/v1/label/pod/values':
+        return { status: 'success', data: Array.from({ length: 200 }, (_, at) => `pod-${at}`) };
+      default:
+        return found;
+    }
+  });
+  render(
+    <MetricsBrowser
+      caller={{ getResource } as unknown as ResourceCaller}
+      initial={{ metric: '', labels: [{ label: 'pod', values: [] }] }}
+      onUse={jest.fn()}
+    />
+  );
+  expect(await screen.findByText('2 of 200,000 or more metrics, the best 2 shown')).toBeVisible();
+  expect(screen.getByText('The first 2 labels: choose a metric for its own')).toBeVisible();
+  expect(await screen.findByText('Values: 200')).toBeVisible();
+  await userEvent.click(list('Search metrics').getByRole('option', { name: /hits_total/ }));
+  expect(await screen.findByText('The first 2 labels: there are more')).toBeVisible();
 });

@@ -122,6 +122,7 @@ function Metrics({ caller, chosen, onChoose }: MetricsProps) {
   const [text, setText] = useState('');
   const { answer, problem } = useLookUp(`metrics ${text}`, text !== '', () => searchMetrics(caller, text, METRICS));
   const metrics = answer?.metrics ?? [];
+  const names = (answer?.names ?? 0).toLocaleString();
   return (
     <ChoiceList
       title={t('browser.metric', '1. Metric')}
@@ -140,7 +141,7 @@ function Metrics({ caller, chosen, onChoose }: MetricsProps) {
         (answer
           ? t('browser.metrics-found', '{{found}} of {{names}} metrics, the best {{shown}} shown', {
               found: answer.found.toLocaleString(),
-              names: answer.names.toLocaleString(),
+              names: answer.truncated ? t('metric.or-more', '{{number}} or more', { number: names }) : names,
               shown: metrics.length,
             })
           : t('browser.searching', 'Searching…'))
@@ -172,7 +173,7 @@ function Labels({ caller, metric, range, chosen, onToggle }: LabelsProps) {
     labelNames(caller, selector || undefined, range, LABELS)
   );
   const letters = text.toLowerCase();
-  const names = withChosen(chosen, answer ?? []).filter((name) => name.toLowerCase().includes(letters));
+  const names = withChosen(chosen, answer?.entries ?? []).filter((name) => name.toLowerCase().includes(letters));
   return (
     <ChoiceList
       title={t('browser.labels', '2. Labels')}
@@ -183,7 +184,20 @@ function Labels({ caller, metric, range, chosen, onToggle }: LabelsProps) {
       text={text}
       chosen={chosen}
       choices={names.map((value) => ({ value }))}
-      foot={problem ?? (answer ? t('browser.labels-found', 'Labels: {{number}}', { number: names.length }) : t('browser.searching', 'Searching…'))} // prettier-ignore
+      foot={
+        problem ??
+        (answer
+          ? answer.truncated
+            ? metric
+              ? t('browser.labels-more', 'The first {{number}} labels: there are more', {
+                  number: answer.entries.length,
+                })
+              : t('browser.labels-of-all', 'The first {{number}} labels: choose a metric for its own', {
+                  number: answer.entries.length,
+                })
+            : t('browser.labels-found', 'Labels: {{number}}', { number: names.length })
+          : t('browser.searching', 'Searching…'))
+      }
       onText={setText}
       onToggle={onToggle}
     />
@@ -205,9 +219,7 @@ function Values({ caller, selection, label, range, chosen, onToggle }: ValuesPro
   const { answer, problem } = useLookUp(`values ${label} ${selector}`, text !== '', () =>
     labelValues(caller, label, selector, range, VALUES)
   );
-  // A server may not know of the limit.
-  const values = (answer ?? []).slice(0, VALUES);
-  const more = (answer?.length ?? 0) >= VALUES;
+  const values = answer?.entries ?? [];
   return (
     <ChoiceList
       title={t('browser.values', '3. Values of {{label}}', { label })}
@@ -222,7 +234,7 @@ function Values({ caller, selection, label, range, chosen, onToggle }: ValuesPro
       foot={
         problem ??
         (answer
-          ? more
+          ? answer.truncated
             ? t('browser.values-more', 'The first {{number}} values: type for others', { number: values.length })
             : t('browser.values-found', 'Values: {{number}}', { number: values.length })
           : t('browser.searching', 'Searching…'))

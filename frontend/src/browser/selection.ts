@@ -1,5 +1,6 @@
 /** What was chosen in the metrics browser, and the selector that it stands for. */
-import { type LabelFilter, renderSelector, type SeriesSource } from '../promql/model';
+import { escapeRegex } from '../interpolation';
+import { holding, type LabelFilter, renderSelector, type SeriesSource } from '../promql/model';
 
 export interface ChosenLabel {
   label: string;
@@ -49,10 +50,8 @@ export function selectorOf(selection: Selection): string {
  */
 export function valueSelector(selection: Selection, label: string, letters: string): string {
   const source = sourceOf({ ...selection, labels: selection.labels.filter((chosen) => chosen.label !== label) });
-  const holds: LabelFilter[] = letters
-    ? [{ label, operator: '=~', value: `(?i).*${escapeRegex(letters)}.*` }]
-    : [{ label, operator: '!=', value: '' }];
-  return renderSelector({ ...source, labels: [...source.labels, ...holds] });
+  const wanted: LabelFilter = letters ? holding(label, letters) : { label, operator: '!=', value: '' };
+  return renderSelector({ ...source, labels: [...source.labels, wanted] });
 }
 
 export function withLabel(selection: Selection, label: string): Selection {
@@ -78,9 +77,4 @@ export function withValue(selection: Selection, label: string, value: string): S
       return { label, values };
     }),
   };
-}
-
-/** A text as a regular expression (RE2) that matches just it. */
-function escapeRegex(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 }

@@ -162,8 +162,12 @@ export function completionSource(caller: ResourceCaller) {
       return metrics.map(({ name }) => name);
     },
     metricMetadata: () => Promise.resolve(known),
-    labelNames: (metric?: string) => labelNames(caller, selectorOf(metric), undefined, CHOICES),
-    labelValues: (label: string, metric?: string) => labelValues(caller, label, selectorOf(metric), undefined, CHOICES),
+    async labelNames(metric?: string): Promise<string[]> {
+      return (await labelNames(caller, selectorOf(metric), undefined, CHOICES)).entries;
+    },
+    async labelValues(label: string, metric?: string): Promise<string[]> {
+      return (await labelValues(caller, label, selectorOf(metric), undefined, CHOICES)).entries;
+    },
     series: () => Promise.resolve([]),
     flags: () => Promise.resolve({}),
   };

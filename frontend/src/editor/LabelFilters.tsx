@@ -1,9 +1,10 @@
 /** The conditions on labels of one selector, with names and values of the series that the others leave. */
 import { Button, Combobox, Stack, Text } from '@grafana/ui';
 
-import { type LabelFilter, MATCH_OPERATORS, renderSelector } from '../promql/model';
+import { holding, type LabelFilter, MATCH_OPERATORS, renderSelector } from '../promql/model';
 import { labelNames, labelValues, type LookupRange, type ResourceCaller } from '../resources';
 import { t } from '../translate';
+import { choices, isChoice } from './choices';
 import { Named } from './Named';
 
 export interface Props {
@@ -14,7 +15,7 @@ export interface Props {
   onChange: (filters: LabelFilter[]) => void;
 }
 
-/** Names or values that one look-up asks for; letters narrow them down. */
+/** Names or values that one look-up asks for; of values, letters narrow down what is looked up. */
 const CHOICES = 1000;
 
 const OPERATORS = MATCH_OPERATORS.map((value) => ({ value, label: value }));
@@ -23,21 +24,29 @@ export function LabelFilters({ caller, metric, filters, range, onChange }: Props
   const change = (at: number, change: Partial<LabelFilter>) =>
     onChange(filters.map((filter, index) => (index === at ? { ...filter, ...change } : filter)));
 
-  /** The series that the metric and the other conditions leave. */
-  const othersThan = (at: number): string | undefined => {
+  /** The series that the metric and the other conditions leave, and of which one more may hold. */
+  const othersThan = (at: number, more: LabelFilter[] = []): string | undefined => {
     const others = filters.filter(({ label, value }, index) => index !== at && label && !value.includes('$'));
     const selector = renderSelector({
       kind: 'series',
       metric: metric.includes('$') ? '' : metric,
-      labels: others,
+      labels: [...others, ...more],
     });
     return selector || undefined;
   };
-  const choices = async (found: Promise<string[]>, typed: string) => {
-    const names = await found.catch(() => []);
-    const letters = typed.toLowerCase();
-    return names.filter((name) => name.toLowerCase().includes(letters)).map((value) => ({ value, label: value }));
-  };
+  const labelChoices = (at: number, typed: string) =>
+    choices(labelNames(caller, othersThan(at), range, CHOICES), typed, (number) =>
+      t('filters.more-labels', 'The first {{number}} labels: type the name of another', {
+        number: number.toLocaleString(),
+      })
+    );
+  const valueChoices = (label: string, at: number, typed: string) =>
+    choices(
+      labelValues(caller, label, othersThan(at, typed ? [holding(label, typed)] : []), range, CHOICES),
+      typed,
+      (number) =>
+        t('filters.more-values', 'The first {{number}} values: type for others', { number: number.toLocaleString() })
+    );
 
   return (
     <Stack direction="row" gap={1} wrap="wrap" alignItems="center">
@@ -52,8 +61,8 @@ export function LabelFilters({ caller, metric, filters, range, onChange }: Props
                 placeholder={t('filters.label-placeholder', 'label')}
                 createCustomValue
                 value={label ? { value: label, label } : null}
-                options={(typed) => choices(labelNames(caller, othersThan(at), range, CHOICES), typed)}
-                onChange={({ value: chosen }) => change(at, { label: chosen })}
+                options={(typed) => labelChoices(at, typed)}
+                onChange={(chosen) => isChoice(chosen) && change(at, { label: chosen.value })}
               />
             )}
           </Named>
@@ -77,8 +86,8 @@ export function LabelFilters({ caller, metric, filters, range, onChange }: Props
                 placeholder={t('filters.value-placeholder', 'value')}
                 createCustomValue
                 value={value ? { value, label: value } : null}
-                options={(typed) => choices(labelValues(caller, label, othersThan(at), range, CHOICES), typed)}
-                onChange={({ value: chosen }) => change(at, { value: chosen })}
+                options={(typed) => valueChoices(label, at, typed)}
+                onChange={(chosen) => isChoice(chosen) && change(at, { value: chosen.value })}
               />
             )}
           </Named>

@@ -320,8 +320,8 @@ function Step({ caller, metric, operation, nested, onChange }: StepProps) {
                   }
                   options={async (typed) => {
                     const selector = metric && !metric.includes('$') ? metric : undefined;
-                    const names = await labelNames(caller, selector).catch(() => []);
-                    return [...new Set([...labels, ...names])]
+                    const { entries } = await labelNames(caller, selector).catch(() => ({ entries: [] }));
+                    return [...new Set([...labels, ...entries])]
                       .filter((name) => name.includes(typed))
                       .map((value) => ({ value, label: value }));
                   }}

@@ -1,4 +1,5 @@
 /** A query as the builder holds it, and the PromQL that it stands for. */
+import { escapeRegex } from '../interpolation';
 import { type BinaryOperator, functionNamed } from './functions';
 
 export type MatchOperator = '=' | '!=' | '=~' | '!~';
@@ -207,6 +208,11 @@ function wrap({ text }: Rendered, needed: boolean): string {
 /** A text between quotes, as PromQL reads it. */
 export function quoted(text: string): string {
   return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`;
+}
+
+/** The condition that a label's value holds some letters, in whatever case. */
+export function holding(label: string, letters: string): LabelFilter {
+  return { label, operator: '=~', value: `(?i).*${escapeRegex(letters)}.*` };
 }
 
 function labelText(label: string): string {

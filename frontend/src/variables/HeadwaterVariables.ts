@@ -1,7 +1,7 @@
 /** Answers the queries of dashboard variables. */
 import { CustomVariableSupport, type DataQueryRequest, type DataQueryResponse } from '@grafana/data';
 import type { DataQuery } from '@grafana/schema';
-import { from, map, type Observable } from 'rxjs';
+import { BehaviorSubject, from, map, type Observable } from 'rxjs';
 
 import type { HeadwaterDataSource } from '../datasource';
 import { LazyVariableEditor } from '../lazy_editors';
@@ -13,6 +13,12 @@ export interface VariableDataQuery extends DataQuery {
   qryType?: number;
 }
 
+/** A list of choices that a limit cut: of which query, and after how many. */
+export interface CutChoices {
+  query: string;
+  listed: number;
+}
+
 export class HeadwaterVariables extends CustomVariableSupport<
   HeadwaterDataSource,
   VariableDataQuery,
@@ -21,6 +27,9 @@ export class HeadwaterVariables extends CustomVariableSupport<
 > {
   editor = LazyVariableEditor;
 
+  /** Whether the newest list was cut: Grafana shows the choices, and has no place to say it. */
+  readonly cut = new BehaviorSubject<CutChoices | undefined>(undefined);
+
   constructor(private readonly dataSource: HeadwaterDataSource) {
     super();
   }
@@ -28,7 +37,13 @@ export class HeadwaterVariables extends CustomVariableSupport<
   query(request: DataQueryRequest<VariableDataQuery>): Observable<DataQueryResponse> {
     const { targets, range, scopedVars } = request;
     const [target] = targets;
-    const found = this.dataSource.metricFindQuery(textOf(target), { scopedVars, range });
-    return from(found).pipe(map((choices) => ({ data: choices })));
+    const query = textOf(target);
+    const found = this.dataSource.variableChoices(query, { scopedVars, range });
+    return from(found).pipe(
+      map(({ entries, truncated }) => {
+        this.cut.next(truncated ? { query, listed: entries.length } : undefined);
+        return { data: entries };
+      })
+    );
   }
 }

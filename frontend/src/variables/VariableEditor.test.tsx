@@ -1,12 +1,15 @@
-import { fireEvent, render, screen } from '@testing-library/react';
+import { act, fireEvent, render, screen } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { useState } from 'react';
+import { BehaviorSubject } from 'rxjs';
 
 import type { HeadwaterDataSource } from '../datasource';
+import type { CutChoices } from './HeadwaterVariables';
 import type { SavedVariable } from './query_text';
 import VariableEditor, { type Props } from './VariableEditor';
 
 const labelNames = jest.fn();
+const cut = new BehaviorSubject<CutChoices | undefined>(undefined);
 
 beforeAll(() => {
   jest
@@ -23,7 +26,7 @@ function open(saved?: SavedVariable): () => SavedVariable | undefined {
     const [query, setQuery] = useState(saved);
     return (
       <VariableEditor
-        datasource={{ labelNames } as unknown as HeadwaterDataSource}
+        datasource={{ labelNames, variables: { cut } } as unknown as HeadwaterDataSource}
         query={query as Props['query']}
         onChange={(changed) => {
           newest = changed as unknown as SavedVariable;
@@ -52,7 +55,7 @@ test('an old text is shown in its parts and not changed by being looked at', () 
 });
 
 test('a label is chosen among those of the selector’s series', async () => {
-  labelNames.mockResolvedValue(['instance', 'job', 'zone']);
+  labelNames.mockResolvedValue({ entries: ['instance', 'job', 'zone'], truncated: false });
   // The list, whose height is unknown here, cannot scroll to what is chosen and says so.
   jest.spyOn(console, 'warn').mockImplementation(() => undefined);
   const saved = open({ refId: 'v', qryType: 1, query: '' });
@@ -77,4 +80,16 @@ test('a classic query is the text that someone writes', async () => {
   expect(saved()).toMatchObject({ qryType: 5, query: 'label_values(up, job)' });
   write(/^Classic query/, 'metrics(go_.*)');
   expect(saved()).toMatchObject({ qryType: 5, query: 'metrics(go_.*)' });
+});
+
+test('a list of choices that was cut is told of the query that it answers, and of no other', () => {
+  open('label_values(up, job)');
+  act(() => cut.next({ query: 'label_values(up, job)', listed: 40_000 }));
+  expect(screen.getByText(/ends after 40,000/)).toBeVisible();
+  write(/^Of the series/, 'down');
+  expect(screen.queryByText(/The list of choices ends/)).not.toBeInTheDocument();
+  write(/^Of the series/, 'up');
+  expect(screen.getByText(/The list of choices ends/)).toBeVisible();
+  act(() => cut.next(undefined));
+  expect(screen.queryByText(/The list of choices ends/)).not.toBeInTheDocument();
 });

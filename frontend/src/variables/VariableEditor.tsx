@@ -1,13 +1,14 @@
 /** The editor of a variable's query. */
 import { css } from '@emotion/css';
 import type { GrafanaTheme2, QueryEditorProps } from '@grafana/data';
-import { Combobox, type ComboboxOption, Field, Input, TextArea, useStyles2 } from '@grafana/ui';
-import { useId, useState } from 'react';
+import { Alert, Combobox, type ComboboxOption, Field, Input, TextArea, useStyles2 } from '@grafana/ui';
+import { useEffect, useId, useState } from 'react';
 
 import type { HeadwaterDataSource } from '../datasource';
+import { choices, isChoice } from '../editor/choices';
 import { t } from '../translate';
 import type { DataSourceOptions, PanelQuery } from '../types';
-import type { VariableDataQuery } from './HeadwaterVariables';
+import type { CutChoices, HeadwaterVariables, VariableDataQuery } from './HeadwaterVariables';
 import { modelOf, partsOf, textOf, type VariableKind, type VariableParts, writeParts } from './query_text';
 
 export type Props = QueryEditorProps<HeadwaterDataSource, PanelQuery, DataSourceOptions, VariableDataQuery>;
@@ -68,11 +69,13 @@ export default function VariableEditor({ datasource, query: saved, onChange, ran
       description: t('variable.classic-description', 'Any of these, as text'),
     },
   ];
-  const labels = async (typed: string) => {
-    const names = await datasource.labelNames({ selector: parts.selector, range });
-    const wanted = typed.toLowerCase();
-    return names.filter((name) => name.toLowerCase().includes(wanted)).map((name) => ({ value: name, label: name }));
-  };
+  const labels = (typed: string) =>
+    choices(datasource.labelNames({ selector: parts.selector, range }), typed, (number) =>
+      t('variable.more-labels', 'The first {{number}} labels: type the name of another', {
+        number: number.toLocaleString(),
+      })
+    );
+  const cut = useCut(datasource.variables);
 
   return (
     <div className={styles.editor} data-testid="headwater-variable-editor">
@@ -105,7 +108,7 @@ export default function VariableEditor({ datasource, query: saved, onChange, ran
             createCustomValue
             placeholder={t('variable.label-placeholder', 'Choose a label')}
             value={parts.label ? { value: parts.label, label: parts.label } : null}
-            onChange={({ value }) => commit({ label: value })}
+            onChange={(chosen) => isChoice(chosen) && commit({ label: chosen.value })}
           />
         </Field>
       )}
@@ -191,8 +194,28 @@ export default function VariableEditor({ datasource, query: saved, onChange, ran
           />
         </Field>
       )}
+      {cut && cut.query === textOf(saved) && (
+        <Alert
+          severity="info"
+          title={t('variable.cut', 'The list of choices ends after {{number}}, and there are more.', {
+            number: cut.listed.toLocaleString(),
+          })}
+        >
+          {t('variable.cut-advice', 'A selector, or a pattern of names, leaves fewer.')}
+        </Alert>
+      )}
     </div>
   );
+}
+
+/** What is known of the newest list of choices that was cut. */
+function useCut({ cut }: HeadwaterVariables): CutChoices | undefined {
+  const [known, setKnown] = useState(cut.value);
+  useEffect(() => {
+    const told = cut.subscribe(setKnown);
+    return () => told.unsubscribe();
+  }, [cut]);
+  return known;
 }
 
 /** The parts as another kind takes them; what it has no use for is left out. */
