@@ -28,6 +28,36 @@ test('a counter is found by a few letters and shown as its rate', async ({ remot
   await page.screenshot({ path: screenshotPath('code') });
 });
 
+// In the first two the builder beside the panel's options has no room for metric and filter on one line.
+for (const width of [1300, 1400, 1900]) {
+  test(`a filter that is added moves no row of a builder in a window ${width} wide`, async ({
+    remoteDataSource,
+    page,
+    panelEditPage,
+  }) => {
+    await page.setViewportSize({ width, height: 900 });
+    await panelEditPage.datasource.set(remoteDataSource.name);
+    const editor = page.getByTestId('headwater-query-editor');
+    const tops = () =>
+      editor.evaluate((element) =>
+        [...element.querySelectorAll('label')]
+          .filter(({ textContent }) => /^(Metric|Label filters|Offset|At time)/.test(textContent ?? ''))
+          .map((label) => label.getBoundingClientRect().top - element.getBoundingClientRect().top)
+      );
+    const before = await tops();
+    expect(before).toHaveLength(4);
+    // The line of the fields behind the filters may come lower, by the filters' own height alone.
+    const [metric, filters] = before;
+    await page.getByRole('button', { name: 'Add a label filter' }).click();
+    await expect(page.getByRole('combobox', { name: 'Value 1' })).toBeVisible();
+    expect(await tops()).toEqual(before);
+    await page.getByRole('button', { name: 'Add a label filter' }).click();
+    await expect(page.getByRole('combobox', { name: 'Value 2' })).toBeVisible();
+    expect((await tops()).slice(0, 2)).toEqual([metric, filters]);
+    await page.screenshot({ path: screenshotPath(`builder-filters-${width}`) });
+  });
+}
+
 test('the code editor completes, and marks a mistake at its place', async ({
   remoteDataSource,
   page,

@@ -20,6 +20,9 @@ export interface Props {
   onChange: (query: BuilderQuery) => void;
 }
 
+/** The width of a filter without a value, and of the button behind it. */
+const ONE_FILTER = 344;
+
 export function Builder({ caller, query, range, onChange }: Props) {
   const ids = useId();
   const styles = useStyles2(getStyles);
@@ -42,7 +45,7 @@ export function Builder({ caller, query, range, onChange }: Props) {
               <Label htmlFor={`${ids}-metric`}>{t('builder.metric', 'Metric')}</Label>
               <MetricField id={`${ids}-metric`} caller={caller} metric={source.metric} onChange={chooseMetric} />
             </div>
-            <div>
+            <div className={styles.filters}>
               <Label>{t('builder.filters', 'Label filters')}</Label>
               <LabelFilters
                 caller={caller}
@@ -133,6 +136,13 @@ function onlyGrows({ name, type }: MetricFacts): boolean {
 
 const getStyles = (theme: GrafanaTheme2) => ({
   selector: css({ display: 'flex', flexWrap: 'wrap', gap: theme.spacing(2), alignItems: 'flex-start' }),
+  // As narrow as one filter, and with that room from the beginning: a filter that is added stands below the
+  // others, or beside them where there is room, and moves neither its row nor the fields behind it to another line.
+  filters: css({
+    flex: '1 1 0',
+    maxWidth: 'max-content',
+    '&::before': { content: '""', display: 'block', width: ONE_FILTER },
+  }),
   nested: css({
     padding: theme.spacing(1),
     background: theme.colors.background.secondary,
