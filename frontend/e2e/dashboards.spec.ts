@@ -1,5 +1,5 @@
 /** Variables, annotations and ad-hoc filters of a dashboard, an alert rule that fires, and the help in Explore. */
-import { expect, type NamedDataSource, PLUGIN_ID, screenshotPath, test } from './surroundings';
+import { expect, type NamedDataSource, panelNamed, PLUGIN_ID, screenshotPath, test } from './surroundings';
 
 test.use({ scrapeInterval: '5s' });
 
@@ -80,6 +80,7 @@ test('variables are chained, hold several values, and reach the query escaped', 
   }
   await expect(page.getByText(/^[\w.-]+:\d+$/).first()).toBeVisible();
   await expect(page.getByText(/^up\{instance=/).first()).toBeVisible();
+  await expect(panelNamed(page, 'Panel').locator('canvas').first()).toBeVisible();
   await page.screenshot({ path: screenshotPath('variables') });
   await request.delete(`/api/dashboards/uid/${uid}`);
 });
@@ -91,6 +92,23 @@ test('the variable’s editor shows its parts and a preview', async ({ remoteDat
   await variableEditPage.runQuery();
   await expect(variableEditPage).toDisplayPreviews(['node', 'prometheus']);
   await page.screenshot({ path: screenshotPath('variable-editor'), fullPage: true });
+});
+
+test.describe('of a data source whose lists are cut after one entry', () => {
+  test.use({ seriesLimit: 1 });
+
+  test('a variable’s editor says that there are more choices than are listed', async ({
+    remoteDataSource,
+    variableEditPage,
+    page,
+  }) => {
+    await variableEditPage.datasource.set(remoteDataSource.name);
+    await page.getByRole('combobox', { name: /^Label/ }).fill('job');
+    await page.getByRole('option', { name: 'job', exact: true }).click();
+    await variableEditPage.runQuery();
+    await expect(page.getByText('The list of choices ends after 1, and there are more.')).toBeVisible();
+    await page.screenshot({ path: screenshotPath('variable-editor-cut'), fullPage: true });
+  });
 });
 
 test('annotations have their titles and tags from labels', async ({ remoteDataSource, page, request }) => {
@@ -148,6 +166,7 @@ test('an ad-hoc filter restricts what a panel shows', async ({ remoteDataSource,
   const { frames } = (await answer.json()).results.A;
   expect(frames).toHaveLength(1);
   expect(frames[0].schema.fields[1].labels.job).toBe('node');
+  await expect(panelNamed(page, 'Panel').locator('canvas').first()).toBeVisible();
   await page.screenshot({ path: screenshotPath('ad-hoc-filter') });
   await request.delete(`/api/dashboards/uid/${uid}`);
 });

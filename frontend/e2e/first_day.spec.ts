@@ -3,9 +3,8 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 
 import { expect } from '@grafana/plugin-e2e';
-import type { Page } from '@playwright/test';
 
-import { screenshotPath, signedIn as test } from './surroundings';
+import { panelNamed, screenshotPath, signedIn as test } from './surroundings';
 
 /** The sample app that the provisioned data source scrapes, as this test reaches it. */
 const WIKI_URL = process.env.WIKI_URL ?? 'http://127.0.0.1:8000';
@@ -34,10 +33,6 @@ test.describe.configure({ timeout: 4 * PATIENCE_MS });
 
 /** High enough for all panels: Grafana asks only for those that are on screen. */
 const WHOLE_DASHBOARD = { width: 1400, height: 1900 };
-
-function panelNamed(page: Page, title: string) {
-  return page.locator(`section[data-testid="data-testid Panel header ${title}"]`);
-}
 
 test.beforeAll(async ({ request }) => {
   // Rates need two scrapes with something between them. The pauses stay below the five seconds after

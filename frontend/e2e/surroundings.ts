@@ -1,5 +1,6 @@
 /** Where the specs find what they test against, and the data source that most of them ask. */
 import { test as base } from '@grafana/plugin-e2e';
+import type { Page } from '@playwright/test';
 
 export { expect } from '@grafana/plugin-e2e';
 
@@ -19,6 +20,11 @@ export function screenshotPath(name: string): string {
   return `artifacts/screenshots/${name}.png`;
 }
 
+/** A panel of a dashboard by its title. */
+export function panelNamed(page: Page, title: string) {
+  return page.locator(`section[data-testid="data-testid Panel header ${title}"]`);
+}
+
 export type Theme = 'light' | 'dark';
 export const THEMES: readonly Theme[] = ['light', 'dark'];
 
@@ -31,6 +37,8 @@ export interface NamedDataSource {
 interface Fixtures {
   /** How often the data source takes its server to scrape; `test.use({ scrapeInterval: '5s' })`. */
   scrapeInterval: string;
+  /** After how many entries its lists are cut; `test.use({ seriesLimit: 1 })`. */
+  seriesLimit: number | undefined;
   /** In which of its themes Grafana shows its pages to the user; `test.use({ theme: 'dark' })`. */
   theme: Theme | undefined;
   /** Asks the Prometheus, in remote mode, and is gone when the test has ended. */
@@ -57,6 +65,7 @@ export const signedIn = base.extend({
 /** That test with that data source. */
 export const test = signedIn.extend<Fixtures>({
   scrapeInterval: ['15s', { option: true }],
+  seriesLimit: [undefined, { option: true }],
   theme: [undefined, { option: true }],
   chosenTheme: [
     async ({ request, theme }, use) => {
@@ -75,12 +84,12 @@ export const test = signedIn.extend<Fixtures>({
   ],
   // A page lists the data sources that were there when it was loaded, so this comes before any page.
   remoteDataSource: [
-    async ({ createDataSource, request, scrapeInterval }, use) => {
+    async ({ createDataSource, request, scrapeInterval, seriesLimit }, use) => {
       const made = await createDataSource({
         type: PLUGIN_ID,
         url: PROMETHEUS_URL,
         access: 'proxy',
-        jsonData: { engine: 'remote', timeInterval: scrapeInterval },
+        jsonData: { engine: 'remote', timeInterval: scrapeInterval, seriesLimit },
       });
       await use(made);
       await request.delete(`/api/datasources/uid/${made.uid}`);

@@ -7,6 +7,7 @@ import type { APIRequestContext, Page, Response } from '@playwright/test';
 import {
   expect,
   type NamedDataSource,
+  panelNamed,
   PLUGIN_ID,
   PROMETHEUS_URL,
   screenshotPath,
@@ -264,10 +265,6 @@ function collectAnswers(page: Page): Answer[] {
     answers.push({ panel, dataSource: query.datasource.uid, results });
   });
   return answers;
-}
-
-function panelNamed(page: Page, title: string) {
-  return page.locator(`section[data-testid="data-testid Panel header ${title}"]`);
 }
 
 /** What a panel says in letters, without its title. */
