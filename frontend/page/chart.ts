@@ -49,7 +49,32 @@ export function latest(values: Array<number | null>): number | null {
   return last.at(-1) ?? null;
 }
 
-const fresh = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const AXIS_FONT = '12px system-ui, sans-serif';
+const TICK = 10;
+const GAP = 5;
+/** Room for most texts on the axis of values: charts above each other begin at one line. */
+const AXIS_WIDTH = 66;
+
+/** A colour of the page in the theme in force; the property itself holds those of both. */
+function fresh(name: string): string {
+  const probe = element('span', { hidden: true });
+  probe.style.color = `var(${name})`;
+  document.body.append(probe);
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
+}
+
+/** As wide as the longest text on the axis of values needs it: what needs more than there is is cut at the left. */
+function axisWidth({ ctx }: uPlot, texts: string[] | null): number {
+  // uPlot knows which font it has set, so this one must not stay.
+  ctx.save();
+  ctx.font = AXIS_FONT;
+  const widths = (texts ?? []).map((text) => ctx.measureText(text).width);
+  ctx.restore();
+  return Math.max(AXIS_WIDTH, Math.ceil(Math.max(0, ...widths)) + GAP + TICK + 1);
+}
+
 const clock = uPlot.fmtDate('{HH}:{mm}:{ss}');
 const clockWithoutSeconds = uPlot.fmtDate('{HH}:{mm}');
 const day = uPlot.fmtDate('{YYYY}-{MM}-{DD}');
@@ -105,7 +130,7 @@ export class Chart {
     this.plot?.destroy();
     const single = this.drawn.lines.length === 1;
     const grid = { stroke: fresh('--grid'), width: 1 };
-    const axis = { stroke: fresh('--quiet'), grid, ticks: grid, font: '12px system-ui, sans-serif' };
+    const axis = { stroke: fresh('--quiet'), grid, ticks: { ...grid, size: TICK }, gap: GAP, font: AXIS_FONT };
     this.plot = new uPlot(
       {
         width: Math.max(this.canvas.clientWidth, 200),
@@ -127,7 +152,12 @@ export class Chart {
                 return step >= 86_400 ? day(time) : step >= 60 ? clockWithoutSeconds(time) : clock(time);
               }),
           },
-          { ...axis, size: 66, space: 30, values: (_plot, splits) => splits.map((split) => shown(split, this.unit)) },
+          {
+            ...axis,
+            size: axisWidth,
+            space: 30,
+            values: (_plot, splits) => splits.map((split) => shown(split, this.unit)),
+          },
         ],
         series: [
           {},
@@ -136,7 +166,7 @@ export class Chart {
             return {
               stroke: colour,
               width: 2,
-              fill: single ? `${colour}22` : undefined,
+              fill: single ? `color-mix(in srgb, ${colour} 13%, transparent)` : undefined,
               // Lines beyond the colours there are get dashes, so that no two look the same.
               dash: at < COLOURS ? undefined : [6, 4],
               points: { show: data[0].length < 3 },

@@ -1,7 +1,7 @@
 import path from 'node:path';
 
 import AxeBuilder from '@axe-core/playwright';
-import type { Page } from '@playwright/test';
+import type { Locator, Page } from '@playwright/test';
 
 import { expect, test, watch } from './headwater';
 
@@ -108,14 +108,39 @@ for (const colorScheme of ['light', 'dark'] as const) {
   });
 }
 
+/** Whether a line is drawn in the colour that the legend names it by. */
+async function expectLineAsInLegend(panel: Locator) {
+  await expect(panel.locator('canvas')).toBeVisible();
+  await expect(async () => {
+    const pixels = await panel.evaluate((figure) => {
+      const swatch = figure.querySelector('.swatch');
+      const canvas = figure.querySelector('canvas');
+      const data = canvas?.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data;
+      if (!swatch || !data) {
+        return 0;
+      }
+      const [red, green, blue] = (getComputedStyle(swatch).borderTopColor.match(/\d+/g) ?? []).map(Number);
+      let found = 0;
+      for (let at = 0; at < data.length; at += 4) {
+        found += Number(data[at] === red && data[at + 1] === green && data[at + 2] === blue && data[at + 3] === 255);
+      }
+      return found;
+    });
+    expect(pixels).toBeGreaterThan(10);
+  }).toPass();
+}
+
 test('the theme follows the system until somebody chooses, and the choice stays', async ({ page, demo }) => {
   await page.emulateMedia({ colorScheme: 'dark' });
-  await page.goto(demo.url);
+  await openWithSamples(page, demo.url);
   const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const panel = page.locator('figure', { has: page.getByRole('heading', { name: 'Users total', exact: true }) });
   const dark = await ground();
+  await expectLineAsInLegend(panel);
   await page.getByRole('button', { name: 'Theme: system' }).click();
   const light = await ground();
   expect(light).not.toBe(dark);
+  await expectLineAsInLegend(panel);
   await page.reload();
   await expect(page.getByRole('button', { name: 'Theme: light' })).toBeVisible();
   expect(await ground()).toBe(light);

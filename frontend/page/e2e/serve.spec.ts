@@ -49,6 +49,22 @@ test('names, values and errors of strangers are text', async ({ page }) => {
   expect(seen.elsewhere).toEqual([]);
 });
 
+test('a long text on the axis of values is not cut', async ({ page }) => {
+  const app = kept(
+    await metricsPage(() => ({ status: 200, body: '# TYPE stock gauge\nstock 98765432101234567890\n' }))
+  );
+  const server = await serve('--scrape', app.url, '--scrape-interval', '1s');
+  await page.goto(server.url);
+  const panel = page.locator('figure', { hasText: 'stock' });
+  await expect(panel.locator('.latest')).toHaveText('98765432 T');
+  const inked = await panel.locator('canvas').evaluate((canvas: HTMLCanvasElement) => {
+    const column = (x: number) => canvas.getContext('2d')?.getImageData(x, 0, 1, canvas.height).data ?? [];
+    const isInked = (x: number) => column(x).some((part: number, at: number) => at % 4 === 3 && part > 0);
+    return { first: isInked(0), any: Array.from({ length: canvas.width }, (_, x) => x).some(isInked) };
+  });
+  expect(inked).toEqual({ first: false, any: true });
+});
+
 test('another app gets panels of its own metrics, and a target that is down says why', async ({ page }) => {
   let requests = 0;
   const app = kept(
