@@ -5,6 +5,7 @@ import userEvent from '@testing-library/user-event';
 import { useState } from 'react';
 import { of, throwError } from 'rxjs';
 
+import { layOutLists } from '../../testing/list_layout';
 import type { DataSourceOptions, SecureOptions } from '../types';
 import ConfigEditor from './ConfigEditor';
 
@@ -14,13 +15,7 @@ const fetch = jest.fn();
 
 beforeAll(() => {
   setBackendSrv({ fetch } as unknown as BackendSrv);
-  // A list of choices measures itself to show only what fits, and jsdom lays nothing out.
-  jest
-    .spyOn(Element.prototype, 'getBoundingClientRect')
-    .mockReturnValue({ x: 0, y: 0, top: 0, left: 0, right: 400, bottom: 400, width: 400, height: 400 } as DOMRect);
-  Object.defineProperties(HTMLElement.prototype, { offsetHeight: { value: 400 }, offsetWidth: { value: 400 } });
-  const canvas = { measureText: (text: string) => ({ width: 8 * text.length }) };
-  jest.spyOn(HTMLCanvasElement.prototype, 'getContext').mockReturnValue(canvas as never);
+  layOutLists();
 });
 
 beforeEach(() => {

@@ -2,6 +2,7 @@ import { fireEvent, render, screen, waitFor } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { useState } from 'react';
 
+import { layOutLists } from '../../testing/list_layout';
 import type { LabelFilter } from '../promql/model';
 import type { ResourceCaller } from '../resources';
 import { LabelFilters } from './LabelFilters';
@@ -10,15 +11,7 @@ const CUT = { warnings: ['results truncated due to limit'] };
 
 const getResource = jest.fn();
 
-// A list draws the rows that its height has room for, and jsdom knows no heights.
-beforeAll(() => {
-  jest
-    .spyOn(Element.prototype, 'getBoundingClientRect')
-    .mockReturnValue({ x: 0, y: 0, top: 0, left: 0, right: 400, bottom: 400, width: 400, height: 400 } as DOMRect);
-  Object.defineProperties(HTMLElement.prototype, { offsetHeight: { value: 400 }, offsetWidth: { value: 400 } });
-  const canvas = { measureText: (text: string) => ({ width: 8 * text.length }) };
-  jest.spyOn(HTMLCanvasElement.prototype, 'getContext').mockReturnValue(canvas as never);
-});
+beforeAll(layOutLists);
 
 beforeEach(() => {
   // Grafana's list says these two of itself: that it cannot scroll here, and how it marks a row that is no choice.

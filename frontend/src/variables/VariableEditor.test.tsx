@@ -3,6 +3,7 @@ import userEvent from '@testing-library/user-event';
 import { useState } from 'react';
 import { BehaviorSubject } from 'rxjs';
 
+import { layOutLists } from '../../testing/list_layout';
 import type { HeadwaterDataSource } from '../datasource';
 import type { CutChoices } from './HeadwaterVariables';
 import type { SavedVariable } from './query_text';
@@ -11,14 +12,7 @@ import VariableEditor, { type Props } from './VariableEditor';
 const labelNames = jest.fn();
 const cut = new BehaviorSubject<CutChoices | undefined>(undefined);
 
-beforeAll(() => {
-  jest
-    .spyOn(Element.prototype, 'getBoundingClientRect')
-    .mockReturnValue({ x: 0, y: 0, top: 0, left: 0, right: 400, bottom: 400, width: 400, height: 400 } as DOMRect);
-  Object.defineProperties(HTMLElement.prototype, { offsetHeight: { value: 400 }, offsetWidth: { value: 400 } });
-  const canvas = { measureText: (text: string) => ({ width: 8 * text.length }) };
-  jest.spyOn(HTMLCanvasElement.prototype, 'getContext').mockReturnValue(canvas as never);
-});
+beforeAll(layOutLists);
 
 function open(saved?: SavedVariable): () => SavedVariable | undefined {
   let newest = saved;
