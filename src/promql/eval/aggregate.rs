@@ -17,7 +17,6 @@ use series::{Histogram, Labels, METRIC_NAME, ResetHint};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The groups of some rows, in the order in which they first occur.
 pub(crate) struct Groups {
@@ -93,19 +92,15 @@ impl Evaluator<'_> {
         let units = units(op, &groups.rows);
         let parts = units.iter().filter(|unit| !unit.whole).count();
         let _held = self.budget.reserve(ACCUMULATED * parts, steps)?;
-        let next = AtomicUsize::new(0);
-        let workers = self.workers(rows.cost()).min(units.len());
-        let work = |_worker: usize| -> Result<Vec<(usize, Outcome)>> {
-            let mut done = Vec::new();
-            let mut scratch = Scratch::default();
-            let _held = self.budget.reserve(1 + ACCUMULATED, steps)?;
-            let mut values = vec![ABSENT; steps];
-            let mut histograms = Vec::new();
-            loop {
-                let at = next.fetch_add(1, Ordering::Relaxed);
-                let Some(unit) = units.get(at) else {
-                    break;
-                };
+        let start = || {
+            let held = self.budget.reserve(1 + ACCUMULATED, steps)?;
+            Ok((Scratch::default(), vec![ABSENT; steps], Vec::new(), held))
+        };
+        let outcomes = in_parallel(
+            self.workers(rows.cost()),
+            units.iter().collect(),
+            start,
+            |(scratch, values, histograms, _), unit| {
                 // A quantile needs all values of its group at once.
                 let _collected = match op {
                     AggregateOp::Quantile => Some(self.budget.reserve(unit.rows.len(), steps)?),
@@ -114,41 +109,32 @@ impl Evaluator<'_> {
                 let mut accumulator = Accumulator::new(op, steps);
                 for row in unit.rows {
                     self.interrupt.check()?;
-                    if rows.read(*row, &mut scratch, &mut values, &mut histograms)? {
-                        accumulator.add(&values);
+                    if rows.read(*row, scratch, values, histograms)? {
+                        accumulator.add(values);
                         if !histograms.is_empty() {
                             let head = rows.head(*row);
                             let name = head.labels.metric_name().unwrap_or_default();
-                            self.add_histograms(op, &mut accumulator, &histograms, name, span);
+                            self.add_histograms(op, &mut accumulator, histograms, name, span);
                         }
                     }
                 }
-                let outcome = if unit.whole {
+                self.count_samples(scratch);
+                Ok(if unit.whole {
                     Outcome::Whole(self.finish(op, accumulator, parameter, span))
                 } else {
                     Outcome::Part(accumulator)
-                };
-                done.push((at, outcome));
-            }
-            self.count_samples(&mut scratch);
-            Ok(done)
-        };
-        let mut outcomes: Vec<Option<Outcome>> = units.iter().map(|_| None).collect();
-        for part in in_parallel((0..workers.max(1)).collect(), work) {
-            for (unit, outcome) in part? {
-                outcomes[unit] = Some(outcome);
-            }
-        }
+                })
+            },
+        )?;
         let mut outcomes = units.iter().zip(outcomes).peekable();
         while let Some((unit, outcome)) = outcomes.next() {
             let finished = match outcome {
-                None => None,
-                Some(Outcome::Whole(finished)) => finished,
-                Some(Outcome::Part(mut accumulator)) => {
+                Outcome::Whole(finished) => finished,
+                Outcome::Part(mut accumulator) => {
                     while let Some((_, outcome)) =
                         outcomes.next_if(|(next, _)| next.group == unit.group)
                     {
-                        if let Some(Outcome::Part(more)) = outcome {
+                        if let Outcome::Part(more) = outcome {
                             accumulator.merge(more);
                         }
                     }

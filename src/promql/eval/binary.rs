@@ -3,7 +3,7 @@
 
 use super::Evaluator;
 use super::aggregate::without_metadata;
-use super::vector::{ABSENT, Budget, Head, Histograms, Vector, is_present};
+use super::vector::{ABSENT, Budget, Head, Vector, is_present};
 use crate::arithmetic::{compares, computes};
 use crate::error::{Error, Result};
 use crate::native::{self, MixedSchemas};
@@ -11,6 +11,7 @@ use crate::span::Span;
 use crate::syntax::{BinaryOp, Matching, Side};
 use series::{Histogram, Labels, METRIC_NAME, ResetHint};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 /// The labels by which a series is matched.
@@ -38,8 +39,8 @@ impl Signatures {
                 let signature = signature(&head.labels, matching);
                 let next = self.labels.len();
                 match self.known.entry(signature) {
-                    std::collections::hash_map::Entry::Occupied(known) => *known.get(),
-                    std::collections::hash_map::Entry::Vacant(new) => {
+                    Entry::Occupied(known) => *known.get(),
+                    Entry::Vacant(new) => {
                         self.labels.push(new.key().clone());
                         *new.insert(next)
                     }
@@ -72,8 +73,8 @@ impl<'a> Output<'a> {
         let steps = self.vector.steps;
         let next = self.vector.heads.len();
         match self.places.entry((head.labels.clone(), head.drop_name)) {
-            std::collections::hash_map::Entry::Occupied(known) => Ok(*known.get()),
-            std::collections::hash_map::Entry::Vacant(new) => {
+            Entry::Occupied(known) => Ok(*known.get()),
+            Entry::Vacant(new) => {
                 let room = self.budget.reserve(1, steps)?;
                 match &mut self.vector.reservation {
                     Some(held) => held.absorb(room),
@@ -103,33 +104,12 @@ impl<'a> Output<'a> {
     }
 
     /// Drops rows that never got a sample.
-    fn finish(mut self) -> Vector {
-        let steps = self.vector.steps;
-        let filled: Vec<bool> = (0..self.vector.len())
-            .map(|row| (0..steps).any(|step| self.vector.present(row, step)))
+    fn finish(self) -> Vector {
+        let vector = self.vector;
+        let filled: Vec<bool> = (0..vector.len())
+            .map(|row| (0..vector.steps).any(|step| vector.present(row, step)))
             .collect();
-        if filled.iter().all(|filled| *filled) {
-            return self.vector;
-        }
-        let mut out = Vector::empty(steps);
-        out.reservation = self.vector.reservation.take();
-        let mut histograms = Histograms::new();
-        for (row, head) in self.vector.heads.drain(..).enumerate() {
-            if !filled[row] {
-                continue;
-            }
-            let to = out.heads.len();
-            out.heads.push(head);
-            out.cells
-                .extend_from_slice(&self.vector.cells[row * steps..(row + 1) * steps]);
-            for (position, histogram) in
-                self.vector.histograms.range(row * steps..(row + 1) * steps)
-            {
-                histograms.insert(position - row * steps + to * steps, Arc::clone(histogram));
-            }
-        }
-        out.histograms = histograms;
-        out
+        vector.retain(&filled)
     }
 }
 
@@ -331,6 +311,14 @@ fn sample(vector: &Vector, row: usize, step: usize) -> Option<Sample<'_>> {
     vector.histogram(row, step).map(Sample::Histogram)
 }
 
+/// What has given results of some labels already, where several series could.
+struct Matched {
+    /// These two alone, wherever both have a sample; most labels get no others.
+    alone: Option<(usize, usize)>,
+    /// The steps, once others come.
+    at: Vec<bool>,
+}
+
 /// Series of the side that may have many for one, and of the other.
 struct Pairing<'a> {
     evaluator: &'a Evaluator<'a>,
@@ -415,8 +403,7 @@ impl<'a> Pairing<'a> {
         self.check_one_side()?;
         let (fill_one, fill_many) = self.fills();
         let mut output = Output::new(self.steps, &self.evaluator.budget);
-        // Which steps of a signature have a result already, where several series could give one.
-        let mut matched: HashMap<(usize, Labels), Vec<bool>> = HashMap::new();
+        let mut matched = HashMap::new();
         let mut covered: HashMap<usize, Vec<bool>> = HashMap::new();
         for (row, signature) in self.many_signatures.iter().enumerate() {
             for partner in &self.partners[*signature] {
@@ -520,7 +507,7 @@ impl<'a> Pairing<'a> {
         partner: Option<usize>,
         signature: usize,
         output: &mut Output<'_>,
-        matched: &mut HashMap<(usize, Labels), Vec<bool>>,
+        matched: &mut HashMap<(usize, Labels), Matched>,
         covered: &mut HashMap<usize, Vec<bool>>,
     ) -> Result<()> {
         // Of many partners, such as the infos of a target that was deployed anew each day, most
@@ -544,11 +531,19 @@ impl<'a> Pairing<'a> {
             },
         );
         let mut seen = if self.sharing[signature] > 1 {
-            Some(
-                matched
-                    .entry(key)
-                    .or_insert_with(|| vec![false; self.steps]),
-            )
+            match (matched.entry(key), partner) {
+                (Entry::Vacant(first), Some(partner)) => {
+                    first.insert(Matched {
+                        alone: Some((row, partner)),
+                        at: Vec::new(),
+                    });
+                    None
+                }
+                (entry, _) => Some(self.seen(entry.or_insert_with(|| Matched {
+                    alone: None,
+                    at: vec![false; self.steps],
+                }))),
+            }
         } else {
             None
         };
@@ -620,6 +615,15 @@ impl<'a> Pairing<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The steps at which there is a result.
+    fn seen<'m>(&self, matched: &'m mut Matched) -> &'m mut Vec<bool> {
+        if let Some((row, partner)) = matched.alone.take() {
+            let both = |step| self.many.present(row, step) && self.one.present(partner, step);
+            matched.at = (0..self.steps).map(both).collect();
+        }
+        &mut matched.at
     }
 
     /// Whether there is a step at which both have a sample.

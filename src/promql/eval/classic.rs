@@ -2,7 +2,8 @@
 //! and of native ones beside them (Prometheus querying/functions).
 
 use super::Evaluator;
-use super::vector::{ABSENT, Head, Scalars, Vector, is_present};
+use super::rows::in_parallel;
+use super::vector::{ABSENT, Head, Histograms, Scalars, Vector, is_present};
 use crate::error::Result;
 use crate::native::{self, NanObservations};
 use crate::notices::ForcedMonotonicity;
@@ -17,6 +18,12 @@ const BUCKET_LABEL: &str = "le";
 /// Relative differences between buckets below this are slips of rounding
 /// (Prometheus `smallDeltaTolerance`).
 const TOLERANCE: f64 = 1e-12;
+
+/// How many histograms a thread takes at a time.
+const FAMILIES: usize = 4;
+
+/// Interpolating costs so many times more for a bucket than reading does for a sample.
+const COST_OF_A_BUCKET: usize = 8;
 
 /// Upper bound and cumulative count.
 type Bucket = (f64, f64);
@@ -43,6 +50,14 @@ pub(crate) struct Places {
     pub(crate) vector: Span,
 }
 
+/// A question to the histograms of a vector.
+struct Asked<'a> {
+    question: &'a Question<'a>,
+    vector: &'a Vector,
+    steps: &'a Steps,
+    places: Places,
+}
+
 impl Evaluator<'_> {
     pub(crate) fn histograms(
         &self,
@@ -63,73 +78,102 @@ impl Evaluator<'_> {
             }
         }
         let families = self.families(vector, places.vector);
-        let reservation = self.budget.reserve(families.len(), steps.count)?;
-        let mut out = Vector::empty(steps.count);
-        let mut buckets: Vec<Bucket> = Vec::new();
-        for family in families {
-            self.interrupt.check()?;
-            let start = out.cells.len();
-            out.cells.resize(start + steps.count, ABSENT);
-            let mut any = false;
-            let name = family.head.labels.metric_name().unwrap_or_default();
-            for step in 0..steps.count {
-                buckets.clear();
-                for (bound, row) in &family.buckets {
-                    let count = vector.cells[row * steps.count + step];
-                    if is_present(count) {
-                        buckets.push((*bound, count));
-                    }
+        let count = steps.count;
+        let reservation = self.budget.reserve(families.len(), count)?;
+        let mut cells = vec![ABSENT; families.len() * count];
+        let asked = Asked {
+            question,
+            vector,
+            steps,
+            places,
+        };
+        let parts = families
+            .chunks(FAMILIES)
+            .zip(cells.chunks_mut(FAMILIES * count));
+        let present = in_parallel(
+            self.workers(vector.cells.len().saturating_mul(COST_OF_A_BUCKET)),
+            parts.collect(),
+            || Ok(Vec::new()),
+            |buckets, (families, cells)| {
+                let each = families.iter().zip(cells.chunks_mut(count));
+                each.map(|(family, out)| {
+                    self.interrupt.check()?;
+                    Ok(self.ask(&asked, family, buckets, out))
+                })
+                .collect::<Result<Vec<bool>>>()
+            },
+        )?;
+        let answers = Vector {
+            steps: count,
+            heads: families.into_iter().map(|family| family.head).collect(),
+            cells,
+            histograms: Histograms::new(),
+            reservation: Some(reservation),
+        };
+        Ok(answers.retain(&present.concat()))
+    }
+
+    /// Answers for one histogram at all steps; `false` where there is nothing at any.
+    fn ask(
+        &self,
+        asked: &Asked<'_>,
+        family: &Family,
+        buckets: &mut Vec<Bucket>,
+        out: &mut [f64],
+    ) -> bool {
+        let Asked {
+            question,
+            vector,
+            steps,
+            places,
+        } = *asked;
+        let mut any = false;
+        let name = family.head.labels.metric_name().unwrap_or_default();
+        for (step, cell) in out.iter_mut().enumerate() {
+            buckets.clear();
+            for (bound, row) in &family.buckets {
+                let count = vector.cells[row * steps.count + step];
+                if is_present(count) {
+                    buckets.push((*bound, count));
                 }
-                let native = family
-                    .native
-                    .iter()
-                    .find_map(|row| vector.histogram(*row, step));
-                let value = match (native, buckets.is_empty()) {
-                    (None, true) => continue,
-                    (Some(_), false) => {
-                        self.notices.mixed_classic_native(name, places.vector);
-                        continue;
-                    }
-                    (Some(histogram), true) => {
-                        self.ask_native(question, histogram, step, name, places)
-                    }
-                    (None, false) => match question {
-                        Question::Quantile(q) => {
-                            let (value, forced) = bucket_quantile(q.get(step), &mut buckets);
-                            if let Some((lowest, highest, difference)) = forced {
-                                let time = steps.time(step);
-                                let forced = ForcedMonotonicity {
-                                    span: places.vector,
-                                    first_time: time,
-                                    last_time: time,
-                                    lowest_bucket: lowest,
-                                    highest_bucket: highest,
-                                    largest_difference: difference,
-                                    times: 1,
-                                };
-                                self.notices.forced_monotonicity(name, forced);
-                            }
-                            value
-                        }
-                        Question::Fraction(lower, upper) => {
-                            bucket_fraction(lower.get(step), upper.get(step), &mut buckets)
-                        }
-                    },
-                };
-                out.cells[start + step] = value;
-                any = true;
             }
-            if any {
-                out.heads.push(Head {
-                    drop_name: true,
-                    ..family.head
-                });
-            } else {
-                out.cells.truncate(start);
-            }
+            let native = family
+                .native
+                .iter()
+                .find_map(|row| vector.histogram(*row, step));
+            *cell = match (native, buckets.is_empty()) {
+                (None, true) => continue,
+                (Some(_), false) => {
+                    self.notices.mixed_classic_native(name, places.vector);
+                    continue;
+                }
+                (Some(histogram), true) => self.ask_native(question, histogram, step, name, places),
+                (None, false) => match question {
+                    Question::Quantile(q) => {
+                        let (value, forced) = bucket_quantile(q.get(step), buckets);
+                        if let Some((lowest, highest, difference)) = forced {
+                            let time = steps.time(step);
+                            let forced = ForcedMonotonicity {
+                                span: places.vector,
+                                first_time: time,
+                                last_time: time,
+                                lowest_bucket: lowest,
+                                highest_bucket: highest,
+                                largest_difference: difference,
+                                times: 1,
+                            };
+                            self.notices.forced_monotonicity(name, forced);
+                        }
+                        value
+                    }
+                    Question::Fraction(lower, upper) => {
+                        bucket_fraction(lower.get(step), upper.get(step), buckets)
+                    }
+                },
+            };
+            any = true;
         }
-        out.reservation = Some(reservation);
-        Ok(out)
+        any
     }
 
     fn ask_native(

@@ -6,10 +6,10 @@
 
 use super::Evaluator;
 use super::edges::Edges;
-use super::vector::{ABSENT, Head, Histograms, Vector, is_present};
+use super::vector::{Head, Histograms, Vector, is_present};
 use crate::error::Result;
 use series::{Columns, Extras, Histogram};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Rows that can be read in any order and from any thread.
 pub(crate) trait Rows: Send + Sync {
@@ -87,6 +87,10 @@ impl Rows for VectorRows {
 /// Work below this many samples is done on the thread that asks.
 const WORTH_A_THREAD: usize = 400_000;
 
+/// How many parts of the rows each thread gets: few enough to cost nothing, and so many that a
+/// thread which the machine held up leaves the others little to wait for.
+const PARTS_OF_A_THREAD: usize = 16;
+
 impl Evaluator<'_> {
     /// How many threads `cost` samples are worth.
     pub(crate) fn workers(&self, cost: usize) -> usize {
@@ -100,64 +104,50 @@ impl Evaluator<'_> {
             return Ok(Vector::empty(steps));
         }
         let reservation = self.budget.reserve(count, steps)?;
-        let mut cells = vec![ABSENT; count * steps];
+        // Reading replaces every cell. Zeros cost nothing until then: the threads touch the
+        // memory first.
+        let mut cells = vec![0.0; count * steps];
         let mut present = vec![false; count];
         let workers = self.workers(rows.cost());
-        let part = count.div_ceil(workers);
+        let part = match workers {
+            1 => count,
+            _ => count.div_ceil(workers * PARTS_OF_A_THREAD),
+        };
         let parts: Vec<(usize, &mut [f64], &mut [bool])> = cells
             .chunks_mut(part * steps)
             .zip(present.chunks_mut(part))
             .enumerate()
             .map(|(index, (cells, present))| (index * part, cells, present))
             .collect();
-        let read_part = |(first, cells, present): (usize, &mut [f64], &mut [bool])| {
-            let mut scratch = Scratch::default();
-            let mut found = Histograms::new();
-            let mut histograms = Vec::new();
-            for (index, (out, any)) in cells.chunks_mut(steps).zip(present).enumerate() {
-                self.interrupt.check()?;
-                *any = rows.read(first + index, &mut scratch, out, &mut histograms)?;
-                for (step, histogram) in histograms.drain(..) {
-                    found.insert((first + index) * steps + step, histogram);
+        let found = in_parallel(
+            workers,
+            parts,
+            || Ok((Scratch::default(), Vec::new())),
+            |(scratch, histograms), (first, cells, present)| {
+                let mut found = Histograms::new();
+                for (index, (out, any)) in cells.chunks_mut(steps).zip(present).enumerate() {
+                    self.interrupt.check()?;
+                    *any = rows.read(first + index, scratch, out, histograms)?;
+                    for (step, histogram) in histograms.drain(..) {
+                        found.insert((first + index) * steps + step, histogram);
+                    }
                 }
-            }
-            self.count_samples(&mut scratch);
-            Ok(found)
-        };
-        let found: Vec<Result<Histograms>> = in_parallel(parts, read_part);
+                self.count_samples(scratch);
+                Ok(found)
+            },
+        )?;
         let mut histograms = Histograms::new();
-        for found in found {
-            histograms.append(&mut found?);
+        for mut found in found {
+            histograms.append(&mut found);
         }
-        let mut vector = Vector {
+        let vector = Vector {
             steps,
-            heads: Vec::with_capacity(count),
+            heads: (0..count).map(|row| rows.head(row)).collect(),
             cells,
             histograms,
             reservation: Some(reservation),
         };
-        if present.iter().all(|any| *any) {
-            vector.heads.extend((0..count).map(|row| rows.head(row)));
-            return Ok(vector);
-        }
-        let mut to = 0;
-        let mut moved = Histograms::new();
-        for (row, any) in present.iter().enumerate() {
-            if !any {
-                continue;
-            }
-            vector.heads.push(rows.head(row));
-            vector
-                .cells
-                .copy_within(row * steps..(row + 1) * steps, to * steps);
-            for (position, histogram) in vector.histograms.range(row * steps..(row + 1) * steps) {
-                moved.insert(position - row * steps + to * steps, Arc::clone(histogram));
-            }
-            to += 1;
-        }
-        vector.cells.truncate(to * steps);
-        vector.histograms = moved;
-        Ok(vector)
+        Ok(vector.retain(&present))
     }
 
     /// Adds what a worker read to the query's statistics.
@@ -168,35 +158,96 @@ impl Evaluator<'_> {
     }
 }
 
-/// Runs `work` on each part, the first on this thread and the others on their own, and gives the
-/// results back in the order of the parts.
-pub(crate) fn in_parallel<P: Send, R: Send>(
+/// Runs `work` on each part and gives the results back in the order of the parts.
+///
+/// Up to `workers` threads, of which this is one, take the next part whenever they are done with
+/// one, so that all of them end at about the same time. `start` makes what a thread reuses from
+/// part to part. After an error no part is begun.
+pub(crate) fn in_parallel<P: Send, S, R: Send>(
+    workers: usize,
     parts: Vec<P>,
-    work: impl Fn(P) -> R + Send + Sync,
-) -> Vec<R> {
-    let mut parts = parts.into_iter();
-    let Some(first) = parts.next() else {
-        return Vec::new();
+    start: impl Fn() -> Result<S> + Sync,
+    work: impl Fn(&mut S, P) -> Result<R> + Sync,
+) -> Result<Vec<R>> {
+    let workers = workers.min(parts.len());
+    let parts = Mutex::new(parts.into_iter().enumerate());
+    let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let run = || {
+        let mut results = Vec::new();
+        let mut all = || {
+            let mut state = start()?;
+            while let Some((at, part)) = next() {
+                results.push((at, work(&mut state, part)?));
+            }
+            Ok(())
+        };
+        let ended: Result<()> = all();
+        if ended.is_err() {
+            while next().is_some() {}
+        }
+        ended.map(|()| results)
     };
-    if parts.len() == 0 {
-        return vec![work(first)];
-    }
-    let work = &work;
-    std::thread::scope(|scope| {
-        let others: Vec<_> = parts.map(|part| scope.spawn(move || work(part))).collect();
-        let mut results = vec![work(first)];
+    let mut results = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..workers).map(|_| scope.spawn(run)).collect();
+        let mut results = run();
         for other in others {
             match other.join() {
-                Ok(result) => results.push(result),
+                Ok(more) => {
+                    if let Ok(results) = &mut results {
+                        results.extend(more?);
+                    }
+                }
                 // The worker's panic is ours.
                 Err(panic) => std::panic::resume_unwind(panic),
             }
         }
         results
-    })
+    })?;
+    results.sort_unstable_by_key(|(at, _)| *at);
+    Ok(results.into_iter().map(|(_, result)| result).collect())
 }
 
 /// Whether any cell holds a number.
 pub(crate) fn any_present(cells: &[f64]) -> bool {
     cells.iter().any(|value| is_present(*value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[test]
+    fn parts_come_back_in_their_order_from_any_number_of_threads() {
+        for workers in 1..5 {
+            let count = |seen: &mut usize, part: usize| {
+                *seen += 1;
+                Ok((part * 2, *seen))
+            };
+            let results = in_parallel(workers, (0..50).collect(), || Ok(0), count).unwrap();
+            let doubled: Vec<usize> = results.iter().map(|(doubled, _)| *doubled).collect();
+            assert_eq!(doubled, (0..50).map(|part| part * 2).collect::<Vec<_>>());
+            // Each thread counted its own: as many have counted to 1 as did anything.
+            let begun = results.iter().filter(|(_, seen)| *seen == 1).count();
+            assert!((1..=workers).contains(&begun), "{begun} of {workers}");
+        }
+    }
+
+    #[test]
+    fn after_an_error_no_part_is_begun() {
+        let begun = AtomicUsize::new(0);
+        let fail = |(): &mut (), part: usize| {
+            begun.fetch_add(1, Ordering::Relaxed);
+            if part == 0 {
+                return Err(Error::Unsupported("this"));
+            }
+            // The other thread is here while the first fails.
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            Ok(part)
+        };
+        assert!(in_parallel(2, (0..1_000).collect(), || Ok(()), fail).is_err());
+        assert!(begun.load(Ordering::Relaxed) < 500);
+        assert!(in_parallel(2, vec![1, 2], || Err(Error::Unsupported("that")), fail).is_err());
+    }
 }

@@ -142,6 +142,29 @@ impl Vector {
             .map(move |(position, histogram)| (position - first, histogram))
     }
 
+    /// Only the rows for which `kept` says so, which has an entry for each.
+    pub(crate) fn retain(mut self, kept: &[bool]) -> Self {
+        if kept.iter().all(|kept| *kept) {
+            return self;
+        }
+        let steps = self.steps;
+        let mut to = 0;
+        let mut histograms = Histograms::new();
+        for row in (0..kept.len()).filter(|row| kept[*row]) {
+            self.heads.swap(to, row);
+            self.cells
+                .copy_within(row * steps..(row + 1) * steps, to * steps);
+            for (step, histogram) in self.row_histograms(row) {
+                histograms.insert(to * steps + step, Arc::clone(histogram));
+            }
+            to += 1;
+        }
+        self.heads.truncate(to);
+        self.cells.truncate(to * steps);
+        self.histograms = histograms;
+        self
+    }
+
     /// Rows that share their labels become one, where no step has a sample of both.
     pub(crate) fn merge_equal_labels(self) -> Result<Self> {
         let mut first_of: HashMap<&Labels, usize> = HashMap::with_capacity(self.len());
@@ -263,6 +286,22 @@ mod tests {
                 .drop_names()
                 .is_err()
         );
+    }
+
+    #[test]
+    fn only_kept_rows_stay_with_their_values_and_histograms() {
+        let mut rows = vector(&[
+            ("a", &[1.0, 1.5]),
+            ("b", &[2.0, ABSENT]),
+            ("c", &[3.0, 3.5]),
+            ("d", &[4.0, 4.5]),
+        ]);
+        rows.histograms.insert(3, Arc::new(Histogram::default()));
+        let kept = rows.retain(&[false, true, false, true]);
+        let names: Vec<_> = kept.heads.iter().map(|h| h.labels.metric_name()).collect();
+        assert_eq!(names, [Some("b"), Some("d")]);
+        assert_eq!((kept.row(0)[0], kept.row(1)), (2.0, &[4.0, 4.5][..]));
+        assert_eq!(kept.histograms.keys().copied().collect::<Vec<_>>(), [1]);
     }
 
     #[test]
