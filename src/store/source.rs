@@ -326,7 +326,7 @@ pub(crate) fn collect_head(head: &Head, series: &[u32], builder: &mut SetBuilder
                 timeline.read(&mut times);
                 let from = times.partition_point(|time| *time < range.start);
                 let to = times.partition_point(|time| *time <= range.end);
-                let node = builder.add_times(times[from..to].to_vec())?;
+                let node = builder.add_times(&times[from..to])?;
                 let first = timeline.first_row();
                 Some((node, first + from as u32..first + to as u32))
             });

@@ -5,8 +5,9 @@
 
 use super::Evaluator;
 use super::functions::Mean;
-use super::rows::{Rows, Scratch, in_parallel};
+use super::rows::{Rows, Scratch};
 use super::vector::{ABSENT, Head, Histograms, Scalars, Vector, is_metadata, is_present};
+use super::workers::in_parallel;
 use crate::arithmetic::{kahan, quantile};
 use crate::error::{Error, Result};
 use crate::native::{self, MixedSchemas};

@@ -50,6 +50,9 @@ impl Signatures {
     }
 }
 
+/// Room for at most so many cells is made before any comes.
+const EXPECTED_CELLS: usize = 1 << 20;
+
 /// A result in the making: rows found again by their labels, and by whether their name is to go,
 /// for in the end these will be series of different labels.
 ///
@@ -61,10 +64,16 @@ struct Output<'a> {
 }
 
 impl<'a> Output<'a> {
-    fn new(steps: usize, budget: &'a Arc<Budget>) -> Self {
+    /// `rows` are expected; room for them is not touched before they come.
+    fn new(rows: usize, steps: usize, budget: &'a Arc<Budget>) -> Self {
+        let mut vector = Vector::empty(steps);
+        vector.heads.reserve(rows);
+        vector
+            .cells
+            .reserve(rows.saturating_mul(steps).min(EXPECTED_CELLS));
         Self {
-            vector: Vector::empty(steps),
-            places: HashMap::new(),
+            vector,
+            places: HashMap::with_capacity(rows),
             budget,
         }
     }
@@ -152,7 +161,7 @@ impl Evaluator<'_> {
                 mask[step] = true;
             }
         }
-        let mut output = Output::new(steps, &self.budget);
+        let mut output = Output::new(left.len(), steps, &self.budget);
         let mut take = |vector: &Vector, row: usize, signature: Option<(usize, bool)>| {
             let keep = |step: usize| match signature {
                 None => true,
@@ -402,7 +411,7 @@ impl<'a> Pairing<'a> {
     fn run(self) -> Result<Vector> {
         self.check_one_side()?;
         let (fill_one, fill_many) = self.fills();
-        let mut output = Output::new(self.steps, &self.evaluator.budget);
+        let mut output = Output::new(self.many.len(), self.steps, &self.evaluator.budget);
         let mut matched = HashMap::new();
         let mut covered: HashMap<usize, Vec<bool>> = HashMap::new();
         for (row, signature) in self.many_signatures.iter().enumerate() {

@@ -2,8 +2,8 @@
 //! and of native ones beside them (Prometheus querying/functions).
 
 use super::Evaluator;
-use super::rows::in_parallel;
 use super::vector::{ABSENT, Head, Histograms, Scalars, Vector, is_present};
+use super::workers::in_parallel;
 use crate::error::Result;
 use crate::native::{self, NanObservations};
 use crate::notices::ForcedMonotonicity;

@@ -7,6 +7,7 @@ mod classic;
 mod edges;
 mod elementwise;
 mod functions;
+
 mod leaves;
 mod mixed;
 mod ranking;
@@ -14,6 +15,7 @@ mod relabel;
 mod rows;
 pub(crate) mod vector;
 mod window;
+mod workers;
 
 use crate::arithmetic::scalars;
 use crate::error::{Error, Result};

@@ -7,9 +7,10 @@
 use super::Evaluator;
 use super::edges::Edges;
 use super::vector::{Head, Histograms, Vector, is_present};
+use super::workers::in_parallel;
 use crate::error::Result;
 use series::{Columns, Extras, Histogram};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// Rows that can be read in any order and from any thread.
 pub(crate) trait Rows: Send + Sync {
@@ -158,96 +159,7 @@ impl Evaluator<'_> {
     }
 }
 
-/// Runs `work` on each part and gives the results back in the order of the parts.
-///
-/// Up to `workers` threads, of which this is one, take the next part whenever they are done with
-/// one, so that all of them end at about the same time. `start` makes what a thread reuses from
-/// part to part. After an error no part is begun.
-pub(crate) fn in_parallel<P: Send, S, R: Send>(
-    workers: usize,
-    parts: Vec<P>,
-    start: impl Fn() -> Result<S> + Sync,
-    work: impl Fn(&mut S, P) -> Result<R> + Sync,
-) -> Result<Vec<R>> {
-    let workers = workers.min(parts.len());
-    let parts = Mutex::new(parts.into_iter().enumerate());
-    let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let run = || {
-        let mut results = Vec::new();
-        let mut all = || {
-            let mut state = start()?;
-            while let Some((at, part)) = next() {
-                results.push((at, work(&mut state, part)?));
-            }
-            Ok(())
-        };
-        let ended: Result<()> = all();
-        if ended.is_err() {
-            while next().is_some() {}
-        }
-        ended.map(|()| results)
-    };
-    let mut results = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..workers).map(|_| scope.spawn(run)).collect();
-        let mut results = run();
-        for other in others {
-            match other.join() {
-                Ok(more) => {
-                    if let Ok(results) = &mut results {
-                        results.extend(more?);
-                    }
-                }
-                // The worker's panic is ours.
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        results
-    })?;
-    results.sort_unstable_by_key(|(at, _)| *at);
-    Ok(results.into_iter().map(|(_, result)| result).collect())
-}
-
 /// Whether any cell holds a number.
 pub(crate) fn any_present(cells: &[f64]) -> bool {
     cells.iter().any(|value| is_present(*value))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::error::Error;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    #[test]
-    fn parts_come_back_in_their_order_from_any_number_of_threads() {
-        for workers in 1..5 {
-            let count = |seen: &mut usize, part: usize| {
-                *seen += 1;
-                Ok((part * 2, *seen))
-            };
-            let results = in_parallel(workers, (0..50).collect(), || Ok(0), count).unwrap();
-            let doubled: Vec<usize> = results.iter().map(|(doubled, _)| *doubled).collect();
-            assert_eq!(doubled, (0..50).map(|part| part * 2).collect::<Vec<_>>());
-            // Each thread counted its own: as many have counted to 1 as did anything.
-            let begun = results.iter().filter(|(_, seen)| *seen == 1).count();
-            assert!((1..=workers).contains(&begun), "{begun} of {workers}");
-        }
-    }
-
-    #[test]
-    fn after_an_error_no_part_is_begun() {
-        let begun = AtomicUsize::new(0);
-        let fail = |(): &mut (), part: usize| {
-            begun.fetch_add(1, Ordering::Relaxed);
-            if part == 0 {
-                return Err(Error::Unsupported("this"));
-            }
-            // The other thread is here while the first fails.
-            std::thread::sleep(std::time::Duration::from_millis(50));
-            Ok(part)
-        };
-        assert!(in_parallel(2, (0..1_000).collect(), || Ok(()), fail).is_err());
-        assert!(begun.load(Ordering::Relaxed) < 500);
-        assert!(in_parallel(2, vec![1, 2], || Err(Error::Unsupported("that")), fail).is_err());
-    }
 }

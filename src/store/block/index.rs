@@ -280,6 +280,16 @@ impl Index {
 
     /// The labels of a series.
     pub(crate) fn labels(&self, series: u32) -> Result<&Labels, Malformed> {
+        self.labels_like(series, None)
+    }
+
+    /// The labels of a series. When they are made and are the same as `like`, they share its
+    /// memory, so that blocks have those of their series in common.
+    pub(crate) fn labels_like(
+        &self,
+        series: u32,
+        like: Option<&Labels>,
+    ) -> Result<&Labels, Malformed> {
         let slot = self
             .labels
             .get(series as usize)
@@ -299,7 +309,9 @@ impl Index {
         if !pairs.windows(2).all(|pair| pair[0].0 < pair[1].0) {
             return Err(Malformed("labels are out of order"));
         }
-        Ok(slot.get_or_init(|| Labels::from_sorted(pairs)))
+        let labels = Labels::from_sorted(pairs);
+        let shared = like.filter(|like| **like == labels).cloned();
+        Ok(slot.get_or_init(|| shared.unwrap_or(labels)))
     }
 
     /// The series with exactly these labels.
@@ -418,5 +430,36 @@ impl Index {
             take(self.symbol(name)?, self.symbol(value)?);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An index of series without tracks, each with one label.
+    fn index(series: &[(u8, u8)], symbols: &[&str]) -> Index {
+        let (mut table, mut entries) = (Vec::new(), Vec::new());
+        put_table(&mut table, symbols.iter().map(|text| text.as_bytes()));
+        let slices: Vec<[u8; 4]> = series.iter().map(|(n, v)| [1, *n, *v, 0]).collect();
+        put_table(&mut entries, slices.iter().map(|slice| &slice[..]));
+        Index::new(&[0], table, entries, None).unwrap()
+    }
+
+    #[test]
+    fn labels_share_the_memory_of_those_that_they_equal() {
+        let symbols = ["a", "x", "y"];
+        let (first, second) = (
+            index(&[(0, 1), (0, 2)], &symbols),
+            index(&[(0, 1), (0, 2)], &symbols),
+        );
+        let at = |labels: &Labels| labels.get("a").map(str::as_ptr);
+        let x = first.labels(0).unwrap();
+        let shared = second.labels_like(0, Some(x)).unwrap();
+        assert_eq!((shared, at(shared)), (x, at(x)));
+        // Others than expected are their own.
+        let y = second.labels_like(1, Some(x)).unwrap();
+        assert_eq!(y.get("a"), Some("y"));
+        assert_eq!(second.labels(0).map(at), Ok(at(x)));
     }
 }

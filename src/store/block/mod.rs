@@ -248,7 +248,8 @@ impl Block {
         builder.begin_source(series.len());
         for &at in series {
             let malformed = |error| self.malformed(error);
-            let labels = index.labels(at).map_err(malformed)?;
+            let labels = index.labels_like(at, builder.expected());
+            let labels = labels.map_err(malformed)?;
             let mut failed = None;
             index
                 .tracks(at, &mut track, |track| {
@@ -305,7 +306,7 @@ impl Block {
         let times = self.times(timeline)?;
         let from = times.partition_point(|time| *time < range.start);
         let to = times.partition_point(|time| *time <= range.end);
-        let node = builder.add_times(times[from..to].to_vec());
+        let node = builder.add_times(&times[from..to]);
         Ok(node.map(|node| (node, from as u32..to as u32)))
     }
 

@@ -77,7 +77,7 @@ impl SetBuilder {
     }
 
     /// Adds a stretch of one source's timeline: `times` covers rows from `first_row` on.
-    pub(crate) fn add_times(&mut self, times: Vec<i64>) -> Option<u32> {
+    pub(crate) fn add_times(&mut self, times: &[i64]) -> Option<u32> {
         let (Some(min_time), Some(max_time)) = (times.first(), times.last()) else {
             return None;
         };
@@ -118,10 +118,15 @@ impl SetBuilder {
         self.set.nodes.len() as u32 - 1
     }
 
+    /// The labels that come next if this source holds the same series as those before, in the
+    /// same order, as sources mostly do.
+    pub(crate) fn expected(&self) -> Option<&Labels> {
+        self.set.series.get(self.hint).map(|series| &series.labels)
+    }
+
     fn series(&mut self, labels: &Labels) -> u32 {
-        // Another track of the series before, or, as sources mostly hold the same series in
-        // the same order, the one that is expected next.
-        for at in [self.hint.wrapping_sub(1), self.hint] {
+        // The one that is expected next, or another track of the series before.
+        for at in [self.hint, self.hint.wrapping_sub(1)] {
             if self
                 .set
                 .series
