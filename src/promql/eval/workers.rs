@@ -64,8 +64,8 @@ impl Drop for Taken {
 
 /// Runs `work` on each part and gives the results back in the order of the parts.
 ///
-/// Up to `workers` threads, of which this is one, take the next part whenever they are done with
-/// one, so that all of them end at about the same time. `start` makes what a thread reuses from
+/// Up to `workers` threads take the next part whenever they are done with one, so that all of
+/// them end at about the same time. `start` makes what a thread reuses from
 /// part to part. After an error no part is begun.
 pub(crate) fn in_parallel<P: Send, S, R: Send>(
     workers: usize,
@@ -73,7 +73,11 @@ pub(crate) fn in_parallel<P: Send, S, R: Send>(
     start: impl Fn() -> Result<S> + Sync,
     work: impl Fn(&mut S, P) -> Result<R> + Sync,
 ) -> Result<Vec<R>> {
-    let taken = Taken::take(workers.min(parts.len()).saturating_sub(1));
+    let wanted = match workers.min(parts.len()) {
+        0 | 1 => 0,
+        several => several,
+    };
+    let taken = Taken::take(wanted);
     let parts = Mutex::new(parts.into_iter().enumerate());
     let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
     let run = || {
@@ -104,7 +108,13 @@ pub(crate) fn in_parallel<P: Send, S, R: Send>(
                         .push(done);
                 });
             }
-            run()
+            // With as many as it wants, this thread leaves its processor to them: each wakes up
+            // where it was before, and they were apart.
+            if taken.count < wanted {
+                run()
+            } else {
+                Ok(Vec::new())
+            }
         }),
         None => run(),
     };
