@@ -1,10 +1,10 @@
 import type { DataSourceSettings } from '@grafana/data';
 import { type BackendSrv, setBackendSrv } from '@grafana/runtime';
-import { fireEvent, render, screen, waitFor, within } from '@testing-library/react';
+import { fireEvent, screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
-import { useState } from 'react';
 import { of, throwError } from 'rxjs';
 
+import { renderHeld } from '../../testing/held';
 import { layOutLists } from '../../testing/list_layout';
 import type { DataSourceOptions, SecureOptions } from '../types';
 import ConfigEditor from './ConfigEditor';
@@ -23,9 +23,9 @@ beforeEach(() => {
   fetch.mockReturnValue(of({ data: {} }));
 });
 
-/** Shows the editor as Grafana does, which hands every change back in, and returns the newest settings. */
+/** Shows the editor, and returns the newest settings. */
 function open(change: Partial<Settings> = {}): () => Settings {
-  let newest = {
+  const saved = {
     id: 1,
     uid: 'hw',
     type: 'headwater-metrics-datasource',
@@ -36,20 +36,7 @@ function open(change: Partial<Settings> = {}): () => Settings {
     secureJsonFields: {},
     ...change,
   } as Settings;
-  function Page() {
-    const [options, setOptions] = useState(newest);
-    return (
-      <ConfigEditor
-        options={options}
-        onOptionsChange={(changed) => {
-          newest = changed;
-          setOptions(changed);
-        }}
-      />
-    );
-  }
-  render(<Page />);
-  return () => newest;
+  return renderHeld(saved, (options, onChange) => <ConfigEditor options={options} onOptionsChange={onChange} />);
 }
 
 /** Writes a text in one go: letter by letter each key draws the whole page again. */

@@ -1,7 +1,7 @@
-import { fireEvent, render, screen, waitFor } from '@testing-library/react';
+import { fireEvent, screen, waitFor } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
-import { useState } from 'react';
 
+import { renderHeld } from '../../testing/held';
 import { layOutLists } from '../../testing/list_layout';
 import type { LabelFilter } from '../promql/model';
 import type { ResourceCaller } from '../resources';
@@ -29,23 +29,14 @@ beforeEach(() => {
 
 /** Shows the filters, and returns what they were changed to. */
 function open(filters: LabelFilter[]): () => LabelFilter[] {
-  let newest = filters;
-  function Row() {
-    const [shown, setShown] = useState(filters);
-    return (
-      <LabelFilters
-        caller={{ getResource } as unknown as ResourceCaller}
-        metric="hits_total"
-        filters={shown}
-        onChange={(changed) => {
-          newest = changed;
-          setShown(changed);
-        }}
-      />
-    );
-  }
-  render(<Row />);
-  return () => newest;
+  return renderHeld(filters, (shown, onChange) => (
+    <LabelFilters
+      caller={{ getResource } as unknown as ResourceCaller}
+      metric="hits_total"
+      filters={shown}
+      onChange={onChange}
+    />
+  ));
 }
 
 const field = (name: string) => screen.getByRole('combobox', { name });

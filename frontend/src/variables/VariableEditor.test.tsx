@@ -1,8 +1,8 @@
-import { act, fireEvent, render, screen } from '@testing-library/react';
+import { act, fireEvent, screen } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
-import { useState } from 'react';
 import { BehaviorSubject } from 'rxjs';
 
+import { renderHeld } from '../../testing/held';
 import { layOutLists } from '../../testing/list_layout';
 import type { HeadwaterDataSource } from '../datasource';
 import type { CutChoices } from './HeadwaterVariables';
@@ -15,23 +15,14 @@ const cut = new BehaviorSubject<CutChoices | undefined>(undefined);
 beforeAll(layOutLists);
 
 function open(saved?: SavedVariable): () => SavedVariable | undefined {
-  let newest = saved;
-  function Page() {
-    const [query, setQuery] = useState(saved);
-    return (
-      <VariableEditor
-        datasource={{ labelNames, variables: { cut } } as unknown as HeadwaterDataSource}
-        query={query as Props['query']}
-        onChange={(changed) => {
-          newest = changed as unknown as SavedVariable;
-          setQuery(newest);
-        }}
-        onRunQuery={() => undefined}
-      />
-    );
-  }
-  render(<Page />);
-  return () => newest;
+  return renderHeld(saved, (query, onChange) => (
+    <VariableEditor
+      datasource={{ labelNames, variables: { cut } } as unknown as HeadwaterDataSource}
+      query={query as Props['query']}
+      onChange={(changed) => onChange(changed as unknown as SavedVariable)}
+      onRunQuery={() => undefined}
+    />
+  ));
 }
 
 function write(label: RegExp, text: string) {

@@ -7,7 +7,6 @@ mod classic;
 mod edges;
 mod elementwise;
 mod functions;
-
 mod leaves;
 mod mixed;
 mod ranking;

@@ -65,8 +65,8 @@ impl Drop for Taken {
 /// Runs `work` on each part and gives the results back in the order of the parts.
 ///
 /// Up to `workers` threads take the next part whenever they are done with one, so that all of
-/// them end at about the same time. `start` makes what a thread reuses from
-/// part to part. After an error no part is begun.
+/// them end at about the same time. `start` makes what a thread reuses from part to part. After
+/// an error no part is begun.
 pub(crate) fn in_parallel<P: Send, S, R: Send>(
     workers: usize,
     parts: Vec<P>,
