@@ -44,6 +44,8 @@ pub(crate) struct AnswerJson {
     /// The point of that series that comes next; `None` before its labels were written.
     point: Option<usize>,
     texts: TimeTexts,
+    /// Where a run of points is put together.
+    run: Vec<u8>,
     begun: bool,
     /// What follows the result.
     tail: Vec<u8>,
@@ -76,9 +78,19 @@ impl AnswerJson {
             piece_bytes: PIECE_BYTES,
             point: None,
             texts: TimeTexts::default(),
+            run: Vec::new(),
             begun: false,
             tail,
         }
+    }
+
+    /// Whether there is more than a part, as can be told before anything is written.
+    pub(crate) fn is_long(&self) -> bool {
+        let mut points = 0;
+        (self.next..self.end).any(|entry| {
+            points += points_of(&self.result, entry);
+            points > PART_POINTS
+        })
     }
 
     /// What is still to be written as parts of one piece each, which may be written side by
@@ -105,6 +117,7 @@ impl AnswerJson {
                 piece_bytes: usize::MAX,
                 point: self.point.take(),
                 texts: self.texts.clone(),
+                run: Vec::new(),
                 begun: self.begun,
                 tail: if ended {
                     std::mem::take(&mut self.tail)
@@ -247,7 +260,7 @@ impl AnswerJson {
                 }
             };
             let end = series.times.len().min(at + RUN);
-            push_points(out, series, at..end, &mut self.texts);
+            push_points(out, series, at..end, &mut self.texts, &mut self.run);
             if end < series.times.len() {
                 self.point = Some(end);
             } else {
@@ -304,37 +317,37 @@ impl AnswerJson {
     }
 }
 
-/// `[time,"value"],…` without the end of the last.
+/// `[time,"value"],…` without the end of the last. `run` is memory for it.
 fn push_points(
     out: &mut Vec<u8>,
     series: &Series,
     range: std::ops::Range<usize>,
     texts: &mut TimeTexts,
+    run: &mut Vec<u8>,
 ) {
     let values = &series.values[range.clone()];
     let first = range.start == 0;
     match texts.place(&series.times) {
         Some(place) => {
-            let start = out.len();
-            // Room for the longest points; what they do not need is cut off again.
-            out.resize(start + values.len() * POINT_BYTES, 0);
-            let mut at = start;
+            // Room for the longest points, of which each is written over the unused end of the
+            // one before.
+            if run.len() < values.len() * POINT_BYTES {
+                run.resize(values.len() * POINT_BYTES, 0);
+            }
+            let mut at = 0;
             let texts = &texts.between(place + range.start)[..values.len()];
             for (between, value) in texts.iter().zip(values) {
-                if let Some(window) = out[at..].first_chunk_mut::<BETWEEN_BYTES>() {
+                if let Some(window) = run[at..].first_chunk_mut::<BETWEEN_BYTES>() {
                     *window = between.bytes;
                     at += between.length;
                 }
-                if first && at == start + between.length {
-                    // The first point of a series ends none before it.
-                    out.copy_within(start + ENDING..at, start);
-                    at -= ENDING;
-                }
-                if let Some(window) = out[at..].first_chunk_mut::<VALUE_BYTES>() {
+                if let Some(window) = run[at..].first_chunk_mut::<VALUE_BYTES>() {
                     at += write_value(window, *value);
                 }
             }
-            out.truncate(at);
+            // The first point of a series ends none before it.
+            let from = if first { ENDING } else { 0 };
+            out.extend_from_slice(&run[from..at]);
         }
         None => {
             for (i, (time, value)) in series.times[range].iter().zip(values).enumerate() {

@@ -49,8 +49,11 @@ pub(crate) fn stream_json(mut pieces: impl Pieces) -> Response {
 }
 
 /// A successful answer to a query. One that fits a piece is sent as a whole, with its length;
-/// what follows the first piece of others is written by several threads.
+/// long ones are written by several threads, as is what follows the first piece of others.
 pub(crate) fn stream_answer(mut answer: AnswerJson) -> Response {
+    if answer.is_long() {
+        return json(Body::from_stream(written(answer.into_parts())));
+    }
     let mut first = Vec::with_capacity(1 << 10);
     if !answer.fill(&mut first) {
         return json(Body::from(first));

@@ -10,13 +10,13 @@ use futures_util::{Stream, stream};
 use std::io;
 use std::vec::IntoIter;
 use tokio::sync::mpsc::{OwnedPermit, Receiver, Sender, channel};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 /// Parts of one answer that are written at the same time.
 const WRITERS: usize = 2;
 
 /// Room for the text of a part; most take less.
-const PART_BYTES: usize = 256 << 10;
+const PART_BYTES: usize = 384 << 10;
 
 /// Parts that each of them is ahead of the reader, at most.
 const AHEAD: usize = 2;
@@ -33,7 +33,9 @@ pub(super) fn written(
     }
     let receivers = shares.map(|share| {
         let (sender, receiver) = channel(AHEAD);
-        tokio::spawn(write_all(share.into_iter(), sender));
+        if let Some(begun) = begin(share.into_iter(), sender) {
+            tokio::spawn(go_on(begun));
+        }
         receiver
     });
     stream::try_unfold((receivers, 0), move |state| next(state, count))
@@ -53,30 +55,37 @@ async fn next((mut receivers, at): State, count: usize) -> io::Result<Option<(By
     }
 }
 
-/// Writes `parts` until nobody reads them any more.
-async fn write_all(mut parts: IntoIter<AnswerJson>, mut sender: Sender<Bytes>) {
-    while !parts.as_slice().is_empty() {
+/// What is left to write, and where to.
+type Rest = (IntoIter<AnswerJson>, Sender<Bytes>);
+
+/// Begins to write `parts`, for which there is room at first.
+fn begin(parts: IntoIter<AnswerJson>, sender: Sender<Bytes>) -> Option<JoinHandle<Rest>> {
+    let room = sender.try_reserve_owned().ok()?;
+    Some(spawn_blocking(move || write_some(parts, room)))
+}
+
+/// Goes on with it until nobody reads any more.
+async fn go_on(mut writing: JoinHandle<Rest>) {
+    // A panic is what the reader learns of from its end of the channel.
+    while let Ok((parts, sender)) = writing.await {
+        if parts.as_slice().is_empty() {
+            return;
+        }
         let Ok(room) = sender.reserve_owned().await else {
             return;
         };
-        match spawn_blocking(move || write_some(parts, room)).await {
-            Ok(rest) => (parts, sender) = rest,
-            // It panicked, which the reader learns from its end of the channel.
-            Err(_) => return,
-        }
+        writing = spawn_blocking(move || write_some(parts, room));
     }
 }
 
 /// Writes parts while there is room for them.
-fn write_some(
-    mut parts: IntoIter<AnswerJson>,
-    mut room: OwnedPermit<Bytes>,
-) -> (IntoIter<AnswerJson>, Sender<Bytes>) {
+fn write_some(mut parts: IntoIter<AnswerJson>, mut room: OwnedPermit<Bytes>) -> Rest {
     loop {
+        let Some(mut part) = parts.next() else {
+            return (parts, room.release());
+        };
         let mut out = Vec::with_capacity(PART_BYTES);
-        if let Some(mut part) = parts.next() {
-            part.fill(&mut out);
-        }
+        part.fill(&mut out);
         let sender = room.send(Bytes::from(out));
         if parts.as_slice().is_empty() {
             return (parts, sender);
@@ -124,7 +133,7 @@ mod tests {
     async fn writers_wait_for_a_slow_reader_without_a_thread_and_stop_when_it_goes() {
         let parts: Vec<AnswerJson> = answer(40).into_parts().collect();
         let (sender, mut receiver) = channel(AHEAD);
-        let writer = tokio::spawn(write_all(parts.into_iter(), sender));
+        let writer = tokio::spawn(go_on(begin(parts.into_iter(), sender).unwrap()));
         while receiver.len() < AHEAD {
             tokio::task::yield_now().await;
         }
