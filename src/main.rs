@@ -39,6 +39,7 @@ const OURS: &[&str] = &[
 ];
 
 fn main() -> ExitCode {
+    wiring::keep_free_memory();
     let variables = environment();
     match Launch::from_environment(&variables, std::env::temp_dir()) {
         Ok(launch) => serve_grafana(&variables, &launch),

@@ -6,6 +6,7 @@
 mod condition;
 mod data_dir;
 mod kept;
+mod memory;
 mod own_metrics;
 mod person;
 mod running;
@@ -14,6 +15,7 @@ mod stored;
 mod wanted;
 
 pub(crate) use data_dir::DataDir;
+pub(crate) use memory::keep_free_memory;
 pub(crate) use person::PersonsMachine;
 pub(crate) use store_metrics::StoreMetrics;
 

@@ -1,3 +1,4 @@
+use super::memory::give_back_free_memory;
 use scrape::{Clock, DiskFiles, Scraper, SystemNames};
 use std::path::Path;
 use std::sync::Arc;
@@ -95,7 +96,9 @@ async fn maintain(store: Store, upkeep: Upkeep, stop: CancellationToken) {
         let (store, upkeep) = (store.clone(), Arc::clone(&upkeep));
         let done = tokio::task::spawn_blocking(move || {
             upkeep();
-            store.maintain()
+            let done = store.maintain();
+            give_back_free_memory();
+            done
         });
         if let Ok(Err(error)) = done.await {
             tracing::warn!("keeping the store tidy: {error}; tried again in a minute");
