@@ -64,6 +64,15 @@ impl Labels {
         scratch: &mut String,
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Self {
+        Self::write_sorted(scratch, pairs);
+        Self(Arc::from(scratch.as_str()))
+    }
+
+    /// Puts the text of [`Labels::from_sorted`] in place of what `scratch` holds.
+    pub(crate) fn write_sorted<'a>(
+        scratch: &mut String,
+        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) {
         scratch.clear();
         let mut last = None;
         for (name, value) in pairs {
@@ -71,7 +80,15 @@ impl Labels {
             push_pair(scratch, name, value);
             last = Some(name);
         }
-        Self(Arc::from(scratch.as_str()))
+    }
+
+    /// The labels of a text that was written before.
+    pub(crate) fn of_text(text: Arc<str>) -> Self {
+        Self(text)
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.0
     }
 
     /// The pairs in the order of their names.
@@ -108,7 +125,8 @@ impl Labels {
     /// The same labels without those that `drop` names.
     #[must_use]
     pub fn without(&self, mut drop: impl FnMut(&str) -> bool) -> Self {
-        Self::from_sorted(self.iter().filter(|(name, _)| !drop(name)))
+        let mut text = String::with_capacity(self.0.len());
+        Self::from_sorted_in(&mut text, self.iter().filter(|(name, _)| !drop(name)))
     }
 
     /// A builder that starts from these labels.
@@ -138,7 +156,25 @@ impl Default for Labels {
 /// By name, then value, pair by pair; a prefix comes first (Prometheus `labels.Compare`).
 impl Ord for Labels {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.iter().cmp(other.iter())
+        // Neighbours have most of their text in common: only what follows needs a closer look.
+        let (bytes, others) = (self.0.as_bytes(), other.0.as_bytes());
+        let common = common_prefix(bytes, others);
+        if common == bytes.len() || common == others.len() {
+            return bytes.len().cmp(&others.len());
+        }
+        let mut rest = &*self.0;
+        let mut before = rest;
+        while bytes.len() - rest.len() <= common {
+            before = rest;
+            if take_text(&mut rest).is_none() {
+                break;
+            }
+        }
+        // The first text that differs, and those behind it.
+        let mut others = &other.0[bytes.len() - before.len()..];
+        let mut own = before;
+        std::iter::from_fn(|| take_text(&mut own))
+            .cmp(std::iter::from_fn(|| take_text(&mut others)))
     }
 }
 
@@ -241,6 +277,14 @@ impl LabelsBuilder {
         pairs.sort_unstable();
         Labels::from_sorted(pairs)
     }
+}
+
+/// How many bytes at the front are the same.
+fn common_prefix(a: &[u8], b: &[u8]) -> usize {
+    let (words, others) = (a.as_chunks::<16>().0, b.as_chunks::<16>().0);
+    let same = words.iter().zip(others).take_while(|(a, b)| a == b).count() * 16;
+    let rest = a[same..].iter().zip(&b[same..]);
+    same + rest.take_while(|(a, b)| a == b).count()
 }
 
 fn push_pair(text: &mut String, name: &str, value: &str) {
@@ -397,6 +441,24 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_order_is_that_of_the_pairs(
+            a in prop::collection::btree_map("[ab]{0,2}|x{120,300}", "[ab]{1,3}|é{60,70}|x{120,300}", 0..4),
+            b in prop::collection::btree_map("[ab]{0,2}|x{120,300}", "[ab]{1,3}|é{60,70}|x{120,300}", 0..4),
+            shared in prop::collection::btree_map("[ab]{0,2}|x{120,300}", "[ab]{1,3}|é{60,70}|x{120,300}", 0..4),
+        ) {
+            let with = |own: &BTreeMap<String, String>| {
+                let mut all = own.clone();
+                all.extend(shared.clone());
+                all
+            };
+            for (a, b) in [(&a, &b), (&with(&a), &with(&b)), (&a, &with(&a))] {
+                let (x, y) = (Labels::new(a).unwrap(), Labels::new(b).unwrap());
+                prop_assert_eq!(x.cmp(&y), a.iter().cmp(b.iter()), "{:?} {:?}", x, y);
+                prop_assert_eq!(y.cmp(&x), b.iter().cmp(a.iter()));
+            }
+        }
+
         #[test]
         fn what_goes_in_comes_out_sorted(map in prop::collection::btree_map(".{0,20}", ".{1,200}", 0..8)) {
             let made = Labels::new(map.iter().rev()).unwrap();

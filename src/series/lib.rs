@@ -9,6 +9,7 @@ mod appender;
 mod column;
 mod duration;
 mod error;
+mod groups;
 mod histogram;
 mod interrupt;
 mod labels;
@@ -19,6 +20,7 @@ mod sample;
 mod secret;
 mod size;
 mod source;
+mod workers;
 
 pub use answer::{Answer, InstantSample, QueryResult, Series, Stage, Statistics};
 pub use appender::{
@@ -28,6 +30,7 @@ pub use appender::{
 pub use column::Column;
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use error::{Error, Result};
+pub use groups::LabelGroups;
 pub use histogram::{Bucket, Extras, Histogram, HistogramSeries, HistogramTotal, ResetHint};
 pub use interrupt::Interrupt;
 pub use labels::{Labels, LabelsBuilder, LabelsError};
@@ -37,6 +40,7 @@ pub use sample::{Exemplar, STALE_NAN, Sample, TimeRange, is_stale};
 pub use secret::Secret;
 pub use size::parse_bytes;
 pub use source::{Columns, LabelQuery, Limited, Run, SeriesExemplars, SeriesSet, SeriesSource};
+pub use workers::{OneThread, Workers};
 
 /// The label that holds a metric's name.
 pub const METRIC_NAME: &str = "__name__";

@@ -1,10 +1,11 @@
-use crate::{Exemplar, Extras, Interrupt, Labels, Matcher, Metadata, Result, TimeRange};
+use crate::{Exemplar, Extras, Interrupt, Labels, Matcher, Metadata, Result, TimeRange, Workers};
 
 /// Where samples and their labels are read.
 pub trait SeriesSource: Send + Sync {
     /// The series that fulfil all `matchers` and may have samples in `range`.
     ///
-    /// The set is a fixed view: what is written or compacted later does not change it.
+    /// The set is a fixed view: what is written or compacted later does not change it. A large
+    /// one is put together by `workers`.
     ///
     /// # Errors
     /// [`crate::Error`] when the index cannot be read or the work was interrupted.
@@ -13,6 +14,7 @@ pub trait SeriesSource: Send + Sync {
         matchers: &[Matcher],
         range: TimeRange,
         interrupt: &Interrupt,
+        workers: &dyn Workers,
     ) -> Result<Box<dyn SeriesSet>>;
 
     /// The names of all labels of the series asked for, sorted.

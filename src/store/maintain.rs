@@ -6,7 +6,7 @@ use crate::format::{file_name, file_number};
 use crate::head::Head;
 use crate::select::{Set, SetBuilder};
 use crate::shared::Shared;
-use crate::source::{HeadNodes, collect_head};
+use crate::source::{HeadNodes, gather_head};
 use crate::wal::{WAL_STEM, put_exemplar, put_frame, put_metadata, put_series, put_target};
 use series::{SeriesSet, TimeRange};
 use std::collections::HashMap;
@@ -251,11 +251,13 @@ impl Shared {
         let Some(group) = self.group(&blocks, late_before) else {
             return Ok(false);
         };
-        let mut builder = SetBuilder::new(TimeRange::ALL);
+        let mut builder = SetBuilder::default();
         for block in &group {
             let index = block.index(self.next_use())?;
             let all: Vec<u32> = (0..index.len() as u32).collect();
-            block.collect(&index, &all, &mut builder)?;
+            let (gathered, ended) = block.gather(&index, &all, TimeRange::ALL, builder.known());
+            ended?;
+            builder.add(gathered);
         }
         let set = builder.finish();
         let spec = BlockSpec {
@@ -419,10 +421,11 @@ pub(crate) struct Snapshot {
 
 impl Snapshot {
     pub(crate) fn of(head: &Head, range: TimeRange) -> Self {
-        let mut builder = SetBuilder::new(range);
+        let mut builder = SetBuilder::default();
         let mut ids: Vec<u32> = head.iter().map(|(id, _)| id).collect();
         head.sort(&mut ids);
-        let nodes: HeadNodes = collect_head(head, &ids, &mut builder);
+        let (gathered, nodes): (_, HeadNodes) = gather_head(head, &ids, range);
+        builder.add(gathered);
         let set = builder.finish();
         let mut records = Vec::new();
         put_frame(&mut records, |out| {

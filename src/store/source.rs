@@ -5,16 +5,16 @@ use crate::error::Result;
 use crate::head::Head;
 use crate::matching::find;
 use crate::parts::{PART, Whole, is_part, split};
-use crate::select::SetBuilder;
+use crate::select::{Gathered, Gathering, Known, SetBuilder};
 use crate::shared::Shared;
 use crate::store::Store;
 use series::{
-    Interrupt, LabelQuery, Labels, Limited, Matcher, Metadata, SeriesExemplars, SeriesSet,
-    SeriesSource, TimeRange,
+    Interrupt, LabelQuery, Labels, Limited, Matcher, Metadata, OneThread, SeriesExemplars,
+    SeriesSet, SeriesSource, TimeRange, Workers,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 impl SeriesSource for Store {
     fn select(
@@ -22,8 +22,9 @@ impl SeriesSource for Store {
         matchers: &[Matcher],
         range: TimeRange,
         interrupt: &Interrupt,
+        workers: &dyn Workers,
     ) -> series::Result<Box<dyn SeriesSet>> {
-        select(self.shared(), matchers, range, interrupt).map_err(Into::into)
+        select(self.shared(), matchers, range, interrupt, workers).map_err(Into::into)
     }
 
     fn label_names(
@@ -170,17 +171,21 @@ fn limited<T>(found: BTreeSet<T>, limit: Option<usize>) -> Limited<Vec<T>> {
 
 /// Whether the head, and which blocks, may have samples in `range`.
 fn sources(shared: &Shared, range: TimeRange) -> (bool, Vec<Arc<Block>>) {
-    let overlaps = |min: i64, max: i64| min <= range.end && range.start <= max;
     let head = shared.head();
-    let blocks = shared.blocks();
     let in_head = match (head.min_time, head.max_time) {
-        (Some(min), Some(max)) => overlaps(min, max),
+        (Some(min), Some(max)) => min <= range.end && range.start <= max,
         _ => false,
     };
-    let blocks = blocks
-        .iter()
-        .filter(|block| overlaps(block.footer().min_time, block.footer().max_time));
-    (in_head, blocks.cloned().collect())
+    (in_head, blocks_in(shared, range))
+}
+
+/// The blocks that may have samples in `range`.
+fn blocks_in(shared: &Shared, range: TimeRange) -> Vec<Arc<Block>> {
+    let overlaps = |block: &&Arc<Block>| {
+        let footer = block.footer();
+        footer.min_time <= range.end && range.start <= footer.max_time
+    };
+    shared.blocks().iter().filter(overlaps).cloned().collect()
 }
 
 /// The index of a block; one that cannot be read is reported and left out.
@@ -243,60 +248,129 @@ fn each_series(
     Ok(())
 }
 
+/// Tracks that are gathered by the thread that asks, for it has done so before others begin.
+const FEW_TRACKS: usize = 4_000;
+
+/// What a query selects from some sources.
+struct Selecting<'a> {
+    shared: &'a Shared,
+    matchers: &'a [Matcher],
+    range: TimeRange,
+    series: SetBuilder,
+    /// Parts of histograms, each a series of its own.
+    parts: SetBuilder,
+    warnings: Vec<String>,
+}
+
+/// What a block has of it.
+#[derive(Default)]
+struct OfBlock {
+    series: Gathered,
+    parts: Gathered,
+    warning: Option<String>,
+}
+
+impl Selecting<'_> {
+    fn gather(&self, block: &Arc<Block>) -> OfBlock {
+        let Some(index) = index_of(self.shared, block) else {
+            return OfBlock {
+                warning: Some(format!("{} cannot be read", block.path().display())),
+                ..OfBlock::default()
+            };
+        };
+        // Damage to one block leaves the others readable.
+        let labels = BlockLabels(block, &index);
+        let found = find(self.matchers, &labels).and_then(|found| split(found, &labels));
+        let mut of_block = OfBlock::default();
+        let ended = found.and_then(|(series, parts)| {
+            let (gathered, ended) = block.gather(&index, &series, self.range, self.series.known());
+            of_block.series = gathered;
+            ended?;
+            if parts.is_empty() {
+                return Ok(());
+            }
+            let (gathered, ended) = block.gather(&index, &parts, self.range, self.parts.known());
+            of_block.parts = gathered;
+            ended
+        });
+        if let Err(error) = ended {
+            self.shared.report(block.path(), error.to_string());
+            of_block.warning = Some(error.to_string());
+        }
+        of_block
+    }
+
+    fn add(&mut self, of_blocks: Vec<OfBlock>) {
+        let (mut series, mut parts) = (Vec::new(), Vec::new());
+        for of_block in of_blocks {
+            series.push(of_block.series);
+            parts.push(of_block.parts);
+            self.warnings.extend(of_block.warning);
+        }
+        self.series.add_all(series);
+        self.parts.add_all(parts);
+    }
+}
+
 /// Selects series from head and blocks.
 fn select(
     shared: &Shared,
     matchers: &[Matcher],
     range: TimeRange,
     interrupt: &Interrupt,
+    workers: &dyn Workers,
 ) -> Result<Box<dyn SeriesSet>> {
-    let mut builder = SetBuilder::new(range);
-    let mut parts = SetBuilder::new(range);
-    let mut warnings = Vec::new();
+    let mut selecting = Selecting {
+        shared,
+        matchers,
+        range,
+        series: SetBuilder::default(),
+        parts: SetBuilder::default(),
+        warnings: Vec::new(),
+    };
     // The head first, and the list of blocks under its lock: what moves from one to the other
     // meanwhile is in exactly one of them.
-    let blocks = {
-        let head = shared.head();
-        let found = find(matchers, &head.postings)?;
-        let (mut found, mut of_these) = split(found, &head.postings)?;
-        head.sort(&mut found);
-        collect_head(&head, &found, &mut builder);
-        head.sort(&mut of_these);
-        collect_head(&head, &of_these, &mut parts);
-        shared.blocks()
-    };
-    for block in blocks.iter() {
-        let footer = block.footer();
-        if footer.max_time < range.start || range.end < footer.min_time {
-            continue;
-        }
+    let head = shared.head();
+    let blocks = blocks_in(shared, range);
+    let found = find(matchers, &head.postings)?;
+    let (mut found, mut of_these) = split(found, &head.postings)?;
+    head.sort(&mut found);
+    selecting.series.add(gather_head(&head, &found, range).0);
+    head.sort(&mut of_these);
+    selecting.parts.add(gather_head(&head, &of_these, range).0);
+    drop(head);
+    // The first that has any series is what the others are compared with.
+    let mut blocks = blocks.iter();
+    while selecting.series.known().is_empty()
+        && let Some(block) = blocks.next()
+    {
         interrupt.check()?;
-        let Some(index) = index_of(shared, block) else {
-            warnings.push(format!("{} cannot be read", block.path().display()));
-            continue;
-        };
-        // Damage to one block leaves the others readable.
-        let labels = BlockLabels(block, &index);
-        let collected = find(matchers, &labels)
-            .and_then(|found| split(found, &labels))
-            .and_then(|(found, of_these)| {
-                block.collect(&index, &found, &mut builder)?;
-                if of_these.is_empty() {
-                    return Ok(());
-                }
-                block.collect(&index, &of_these, &mut parts)
-            });
-        if let Err(error) = collected {
-            shared.report(block.path(), error.to_string());
-            warnings.push(error.to_string());
-        }
+        let of_block = selecting.gather(block);
+        selecting.add(vec![of_block]);
     }
+    let slots: Vec<(&Arc<Block>, OnceLock<OfBlock>)> =
+        blocks.map(|block| (block, OnceLock::new())).collect();
+    let gather = |at: usize| {
+        let (block, slot) = &slots[at];
+        if interrupt.check().is_ok() {
+            slot.get_or_init(|| selecting.gather(block));
+        }
+    };
+    if selecting.series.known().len() * slots.len() > FEW_TRACKS {
+        workers.run(slots.len(), &gather);
+    } else {
+        OneThread.run(slots.len(), &gather);
+    }
+    interrupt.check()?;
+    let of_blocks = slots.into_iter().filter_map(|(_, slot)| slot.into_inner());
+    let of_blocks = of_blocks.collect();
+    selecting.add(of_blocks);
     shared.trim_indexes();
-    let set = builder.finish();
-    for warning in warnings {
+    let set = selecting.series.finish();
+    for warning in selecting.warnings {
         set.warn(warning);
     }
-    let parts = parts.finish();
+    let parts = selecting.parts.finish();
     Ok(if parts.is_empty() {
         Box::new(set)
     } else {
@@ -307,12 +381,10 @@ fn select(
 /// Where each timeline of the head stands in the set, and which of its rows are wanted.
 pub(crate) type HeadNodes = HashMap<u32, Option<(u32, Range<u32>)>>;
 
-/// Adds series of the head, sorted by labels, as far as they have samples in the range.
-pub(crate) fn collect_head(head: &Head, series: &[u32], builder: &mut SetBuilder) -> HeadNodes {
-    let range = builder.range();
+/// Gathers series of the head, sorted by labels, as far as they have samples in `range`.
+pub(crate) fn gather_head(head: &Head, series: &[u32], range: TimeRange) -> (Gathered, HeadNodes) {
     let mut nodes = HeadNodes::new();
-    let mut times = Vec::new();
-    builder.begin_source(series.len());
+    let mut gathering = Gathering::new(range, Known::default(), series.len(), None);
     for id in series {
         let Some(series) = head.get(*id) else {
             continue;
@@ -323,17 +395,18 @@ pub(crate) fn collect_head(head: &Head, series: &[u32], builder: &mut SetBuilder
                 if timeline.last_time()? < range.start || range.end < timeline.first_time()? {
                     return None;
                 }
+                let mut times = Vec::new();
                 timeline.read(&mut times);
                 let from = times.partition_point(|time| *time < range.start);
                 let to = times.partition_point(|time| *time <= range.end);
-                let node = builder.add_times(&times[from..to])?;
+                let node = gathering.add_times(times, from..to)?;
                 let first = timeline.first_row();
                 Some((node, first + from as u32..first + to as u32))
             });
             if let Some((node, wanted)) = node {
-                builder.add_track(&series.labels, *node, track, wanted);
+                gathering.add_track(&series.labels, *node, track, wanted);
             }
         }
     }
-    nodes
+    (gathering.finish(), nodes)
 }

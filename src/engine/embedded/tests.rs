@@ -18,6 +18,7 @@ impl SeriesSource for Empty {
         _: &[Matcher],
         _: TimeRange,
         interrupt: &Interrupt,
+        _: &dyn series::Workers,
     ) -> series::Result<Box<dyn SeriesSet>> {
         if !self.is_slow {
             return Ok(Box::new(NoSeries));

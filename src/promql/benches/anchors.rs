@@ -11,7 +11,7 @@ mod memory;
 
 use memory::{Source, Stored};
 use promql::{InstantParams, Limits, RangeParams, evaluate_instant, evaluate_range, parse};
-use series::{Columns, Extras, Interrupt, Labels, QueryResult, Run, SeriesSource};
+use series::{Columns, Extras, Interrupt, Labels, OneThread, QueryResult, Run, SeriesSource};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -138,6 +138,7 @@ fn read_everything(source: &Source) -> f64 {
                     std::slice::from_ref(&matcher),
                     series::TimeRange::ALL,
                     &Interrupt::new(),
+                    &OneThread,
                 )
                 .unwrap();
             let mut columns = Columns::default();

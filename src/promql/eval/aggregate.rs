@@ -6,7 +6,7 @@
 use super::Evaluator;
 use super::functions::Mean;
 use super::rows::{Rows, Scratch};
-use super::vector::{ABSENT, Head, Histograms, Scalars, Vector, is_metadata, is_present};
+use super::vector::{ABSENT, Head, Histograms, Scalars, Vector, is_present};
 use super::workers::in_parallel;
 use crate::arithmetic::{kahan, quantile};
 use crate::error::{Error, Result};
@@ -14,7 +14,7 @@ use crate::native::{self, MixedSchemas};
 use crate::plan::value_label;
 use crate::span::Span;
 use crate::syntax::{AggregateOp, Grouping};
-use series::{Histogram, Labels, METRIC_NAME, ResetHint};
+use series::{Histogram, LabelGroups, METRIC_NAME, ResetHint};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
@@ -25,14 +25,11 @@ pub(crate) struct Groups {
     pub(crate) rows: Vec<Vec<usize>>,
 }
 
-/// The labels of the group that a series belongs to.
-pub(crate) fn group_labels(labels: &Labels, grouping: &Grouping) -> Labels {
+/// Whether the label `name` tells groups apart.
+fn makes_groups(grouping: &Grouping, name: &str) -> bool {
     match grouping {
-        Grouping::By(names) if names.is_empty() => Labels::empty(),
-        Grouping::By(names) => labels.without(|name| !names.iter().any(|n| n == name)),
-        Grouping::Without(names) => {
-            labels.without(|name| name == METRIC_NAME || names.iter().any(|n| n == name))
-        }
+        Grouping::By(names) => names.iter().any(|n| n == name),
+        Grouping::Without(names) => name != METRIC_NAME && !names.iter().any(|n| n == name),
     }
 }
 
@@ -41,26 +38,17 @@ pub(crate) fn groups_of(rows: &dyn Rows, grouping: &Grouping) -> Groups {
         heads: Vec::new(),
         rows: Vec::new(),
     };
-    let mut known: HashMap<Labels, usize> = HashMap::new();
-    let all = matches!(grouping, Grouping::By(names) if names.is_empty());
+    let mut known = LabelGroups::default();
     for row in 0..rows.len() {
         let head = rows.head(row);
-        let group = if all && !groups.heads.is_empty() {
-            0
-        } else {
-            let labels = group_labels(&head.labels, grouping);
-            match known.entry(labels) {
-                Entry::Occupied(known) => *known.get(),
-                Entry::Vacant(new) => {
-                    groups.heads.push(Head {
-                        labels: new.key().clone(),
-                        drop_name: false,
-                    });
-                    groups.rows.push(Vec::new());
-                    *new.insert(groups.heads.len() - 1)
-                }
-            }
-        };
+        let group = known.number(&head.labels, |name| makes_groups(grouping, name));
+        if group == groups.heads.len() {
+            groups.heads.push(Head {
+                labels: known.labels()[group].clone(),
+                drop_name: false,
+            });
+            groups.rows.push(Vec::new());
+        }
         groups.heads[group].drop_name |= head.drop_name;
         groups.rows[group].push(row);
     }
@@ -247,7 +235,7 @@ impl Evaluator<'_> {
         steps: usize,
     ) -> Result<Vector> {
         let mut vector = Vector::empty(steps);
-        let mut known: HashMap<Labels, usize> = HashMap::new();
+        let mut known = LabelGroups::default();
         let mut reservations = Vec::new();
         let mut scratch = Scratch::default();
         let mut values = vec![ABSENT; steps];
@@ -270,18 +258,16 @@ impl Evaluator<'_> {
             let mut of_value: HashMap<u64, usize> = HashMap::new();
             let mut place = |text: String, vector: &mut Vector| -> Result<usize> {
                 let labels = head.labels.to_builder().set(label, text).build();
-                match known.entry(group_labels(&labels, &grouping)) {
-                    Entry::Occupied(known) => Ok(*known.get()),
-                    Entry::Vacant(new) => {
-                        reservations.push(self.budget.reserve(1, steps)?);
-                        vector.heads.push(Head {
-                            labels: new.key().clone(),
-                            drop_name: false,
-                        });
-                        vector.cells.resize(vector.cells.len() + steps, ABSENT);
-                        Ok(*new.insert(vector.heads.len() - 1))
-                    }
+                let group = known.number(&labels, |name| makes_groups(&grouping, name));
+                if group == vector.heads.len() {
+                    reservations.push(self.budget.reserve(1, steps)?);
+                    vector.heads.push(Head {
+                        labels: known.labels()[group].clone(),
+                        drop_name: false,
+                    });
+                    vector.cells.resize(vector.cells.len() + steps, ABSENT);
                 }
+                Ok(group)
             };
             let count = |vector: &mut Vector, row: usize, step: usize| {
                 let cell = &mut vector.cells[row * steps + step];
@@ -593,9 +579,4 @@ impl HistogramTotal {
         native::compact(&mut result);
         Some(result)
     }
-}
-
-/// The labels without what goes with a metric's name.
-pub(crate) fn without_metadata(labels: &Labels) -> Labels {
-    labels.without(is_metadata)
 }

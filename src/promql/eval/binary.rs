@@ -2,52 +2,26 @@
 //! whole columns are combined (Prometheus querying/operators, "Vector matching").
 
 use super::Evaluator;
-use super::aggregate::without_metadata;
-use super::vector::{ABSENT, Budget, Head, Vector, is_present};
+use super::pairs::{PairRows, combine_columns};
+use super::vector::{ABSENT, Budget, Head, Vector, all_different, is_present, without_metadata};
 use crate::arithmetic::{compares, computes};
 use crate::error::{Error, Result};
 use crate::native::{self, MixedSchemas};
 use crate::span::Span;
 use crate::syntax::{BinaryOp, Matching, Side};
-use series::{Histogram, Labels, METRIC_NAME, ResetHint};
+use series::{Histogram, LabelGroups, Labels, METRIC_NAME, ResetHint};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-/// The labels by which a series is matched.
-fn signature(labels: &Labels, matching: &Matching) -> Labels {
+/// For each series the number of its *signature*: of the labels by which it is matched.
+fn signatures(vector: &Vector, matching: &Matching, known: &mut LabelGroups) -> Vec<usize> {
     let named = |name: &str| matching.labels.iter().any(|label| label == name);
-    if matching.on {
-        labels.without(|name| !named(name))
-    } else {
-        labels.without(|name| name == METRIC_NAME || named(name))
-    }
-}
-
-/// For each series which signature it has, as a number that both sides share.
-struct Signatures {
-    known: HashMap<Labels, usize>,
-    labels: Vec<Labels>,
-}
-
-impl Signatures {
-    fn of(&mut self, vector: &Vector, matching: &Matching) -> Vec<usize> {
-        vector
-            .heads
-            .iter()
-            .map(|head| {
-                let signature = signature(&head.labels, matching);
-                let next = self.labels.len();
-                match self.known.entry(signature) {
-                    Entry::Occupied(known) => *known.get(),
-                    Entry::Vacant(new) => {
-                        self.labels.push(new.key().clone());
-                        *new.insert(next)
-                    }
-                }
-            })
-            .collect()
-    }
+    let counts = |name: &str| named(name) == matching.on && (matching.on || name != METRIC_NAME);
+    let heads = vector.heads.iter();
+    heads
+        .map(|head| known.number(&head.labels, counts))
+        .collect()
 }
 
 /// Room for at most so many cells is made before any comes.
@@ -122,6 +96,14 @@ impl<'a> Output<'a> {
     }
 }
 
+/// What an operator between two vectors gives.
+pub(crate) enum Combined {
+    /// Series that have nothing to do with each other, evaluated when they are read.
+    Rows(PairRows),
+    /// Series that had to be put together step by step.
+    Vector(Vector),
+}
+
 /// A sample at one step.
 enum Cell {
     Float(f64),
@@ -138,13 +120,10 @@ impl Evaluator<'_> {
         matching: &Matching,
     ) -> Result<Vector> {
         let steps = left.steps;
-        let mut signatures = Signatures {
-            known: HashMap::new(),
-            labels: Vec::new(),
-        };
-        let left_signatures = signatures.of(left, matching);
-        let right_signatures = signatures.of(right, matching);
-        let count = signatures.labels.len();
+        let mut known = LabelGroups::default();
+        let left_signatures = signatures(left, matching, &mut known);
+        let right_signatures = signatures(right, matching, &mut known);
+        let count = known.labels().len();
         let (masking, masking_signatures) = if op == BinaryOp::Or {
             (left, &left_signatures)
         } else {
@@ -205,13 +184,23 @@ impl Evaluator<'_> {
     pub(crate) fn vectors(
         &self,
         op: BinaryOp,
-        left: &Vector,
-        right: &Vector,
+        left: &Arc<Vector>,
+        right: &Arc<Vector>,
         return_bool: bool,
         matching: &Matching,
         span: Span,
-    ) -> Result<Vector> {
-        Pairing::new(self, op, left, right, return_bool, matching, span).run()
+    ) -> Result<Combined> {
+        let pairing = Pairing::new(self, op, left, right, return_bool, matching, span);
+        Ok(match pairing.apart() {
+            Some(pairs) => Combined::Rows(PairRows {
+                op,
+                return_bool,
+                left: Arc::clone(left),
+                right: Arc::clone(right),
+                pairs,
+            }),
+            None => Combined::Vector(pairing.run()?),
+        })
     }
 
     /// Combines two samples as the operator's sides; `None` where nothing comes out.
@@ -340,7 +329,7 @@ struct Pairing<'a> {
     matching: &'a Matching,
     span: Span,
     steps: usize,
-    signatures: Vec<Labels>,
+    signatures: LabelGroups,
     many_signatures: Vec<usize>,
     one_signatures: Vec<usize>,
     /// The series of `one` by signature.
@@ -368,17 +357,15 @@ impl<'a> Pairing<'a> {
         } else {
             (left, right)
         };
-        let mut signatures = Signatures {
-            known: HashMap::new(),
-            labels: Vec::new(),
-        };
-        let many_signatures = signatures.of(many, matching);
-        let one_signatures = signatures.of(one, matching);
-        let mut partners = vec![Vec::new(); signatures.labels.len()];
+        let mut known = LabelGroups::default();
+        let many_signatures = signatures(many, matching, &mut known);
+        let one_signatures = signatures(one, matching, &mut known);
+        let count = known.labels().len();
+        let mut partners = vec![Vec::new(); count];
         for (row, signature) in one_signatures.iter().enumerate() {
             partners[*signature].push(row);
         }
-        let mut sharing = vec![0; signatures.labels.len()];
+        let mut sharing = vec![0; count];
         for signature in &many_signatures {
             sharing[*signature] += 1;
         }
@@ -392,7 +379,7 @@ impl<'a> Pairing<'a> {
             matching,
             span,
             steps: left.steps,
-            signatures: signatures.labels,
+            signatures: known,
             many_signatures,
             one_signatures,
             partners,
@@ -406,6 +393,35 @@ impl<'a> Pairing<'a> {
     /// fill in, so that `fill_left` always fills the side with many.
     fn fills(&self) -> (Option<f64>, Option<f64>) {
         (self.matching.fill.right, self.matching.fill.left)
+    }
+
+    /// The pairs with their rows left and right, where they are all that there is to know: numbers
+    /// only, each series with at most one partner, and no two results of the same labels.
+    fn apart(&self) -> Option<Vec<(Head, usize, usize)>> {
+        let plain = self.many.histograms.is_empty()
+            && self.one.histograms.is_empty()
+            && self.fills() == (None, None)
+            && !matches!(self.op, BinaryOp::TrimLower | BinaryOp::TrimUpper);
+        let crowded = |(rows, sharing): (&Vec<usize>, &usize)| {
+            rows.len() > 1 || (self.matching.group.is_none() && *sharing > 1 && rows.len() == 1)
+        };
+        if !plain || self.partners.iter().zip(&self.sharing).any(crowded) {
+            return None;
+        }
+        let pairs: Vec<_> = self
+            .many_signatures
+            .iter()
+            .enumerate()
+            .filter_map(|(row, signature)| {
+                let partner = *self.partners[*signature].first()?;
+                let head = self.head(row, Some(partner), *signature);
+                Some(match self.swapped {
+                    true => (head, partner, row),
+                    false => (head, row, partner),
+                })
+            })
+            .collect();
+        all_different(pairs.iter().map(|(head, ..)| &head.labels)).then_some(pairs)
     }
 
     fn run(self) -> Result<Vector> {
@@ -462,7 +478,7 @@ impl<'a> Pairing<'a> {
                 let mut present = rows.iter().filter(|row| self.one.present(**row, step));
                 if let (Some(first), Some(second)) = (present.next(), present.next()) {
                     return Err(Error::ManyToMany {
-                        group: self.signatures[signature].clone(),
+                        group: self.signatures.labels()[signature].clone(),
                         side: if self.swapped { "left" } else { "right" },
                         first: self.one.heads[*second].labels.clone(),
                         second: self.one.heads[*first].labels.clone(),
@@ -478,7 +494,7 @@ impl<'a> Pairing<'a> {
         let many = &self.many.heads[row];
         let one = match partner {
             Some(partner) => &self.one.heads[partner].labels,
-            None => &self.signatures[signature],
+            None => &self.signatures.labels()[signature],
         };
         Head {
             labels: self.result_labels(&many.labels, one),
@@ -657,39 +673,7 @@ impl<'a> Pairing<'a> {
         } else {
             (many, one)
         };
-        let cells = out.iter_mut().zip(left.iter().zip(right));
-        macro_rules! each {
-            ($op:expr) => {
-                for (out, (a, b)) in cells {
-                    if is_present(*a) && is_present(*b) {
-                        *out = computes($op, *a, *b);
-                    }
-                }
-            };
-        }
-        match self.op {
-            BinaryOp::Add => each!(BinaryOp::Add),
-            BinaryOp::Sub => each!(BinaryOp::Sub),
-            BinaryOp::Mul => each!(BinaryOp::Mul),
-            BinaryOp::Div => each!(BinaryOp::Div),
-            op => {
-                for (out, (a, b)) in cells {
-                    if !(is_present(*a) && is_present(*b)) {
-                        continue;
-                    }
-                    if !op.is_comparison() {
-                        *out = computes(op, *a, *b);
-                        continue;
-                    }
-                    let holds = compares(op, *a, *b);
-                    if self.return_bool {
-                        *out = f64::from(u8::from(holds));
-                    } else if holds {
-                        *out = *a;
-                    }
-                }
-            }
-        }
+        combine_columns(self.op, self.return_bool, left, right, out);
         true
     }
 
@@ -703,7 +687,7 @@ impl<'a> Pairing<'a> {
         covered: &HashMap<usize, Vec<bool>>,
     ) -> Result<()> {
         let one = &self.one.heads[row];
-        let labels = self.result_labels(&self.signatures[signature], &one.labels);
+        let labels = self.result_labels(&self.signatures.labels()[signature], &one.labels);
         let head = Head {
             labels,
             drop_name: self.return_bool,
@@ -730,5 +714,123 @@ impl<'a> Pairing<'a> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+    use crate::notices::Notices;
+    use crate::plan::{Frame, Steps};
+    use crate::planner::plan;
+    use crate::syntax::Group;
+    use proptest::prelude::*;
+    use proptest::sample::{select, subsequence};
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+    use series::Interrupt;
+    use std::sync::Mutex;
+    use std::sync::atomic::AtomicU64;
+
+    const STEPS: usize = 3;
+
+    fn vectors() -> impl Strategy<Value = Arc<Vector>> {
+        let labels = (
+            select(vec!["x", "y"]),
+            select(vec!["", "1", "2"]),
+            select(vec!["", "1", "2", "3"]),
+        );
+        let cell = prop_oneof![Just(ABSENT), select(vec![1.0, -2.0, 0.0, f64::NAN])];
+        let row = (any::<bool>(), prop::collection::vec(cell, STEPS));
+        prop::collection::btree_map(labels, row, 0..5).prop_map(|rows| {
+            let mut vector = Vector::empty(STEPS);
+            for ((name, a, b), (drop_name, cells)) in rows {
+                let labels = Labels::new([("__name__", name), ("a", a), ("b", b)]).unwrap();
+                vector.heads.push(Head { labels, drop_name });
+                vector.cells.extend(cells);
+            }
+            Arc::new(vector)
+        })
+    }
+
+    fn matchings() -> impl Strategy<Value = Matching> {
+        let names = || subsequence(vec!["__name__".to_owned(), "a".into(), "b".into()], 0..3);
+        let group = (select(vec![Side::Left, Side::Right]), names())
+            .prop_map(|(many, include)| Group { many, include });
+        (any::<bool>(), names(), prop::option::of(group)).prop_map(|(on, labels, group)| Matching {
+            on,
+            labels,
+            group,
+            ..Matching::default()
+        })
+    }
+
+    #[test]
+    fn pairs_read_one_by_one_are_what_a_walk_over_all_steps_finds() {
+        let frame = Frame {
+            steps: Steps {
+                start: 0,
+                step: 1,
+                count: STEPS,
+            },
+            start: 0,
+            end: 2,
+            step: 1,
+            lookback: 1,
+            default_subquery_step: 1,
+        };
+        let plan = plan("1", &crate::parse("1").unwrap(), frame).unwrap();
+        let evaluator = Evaluator {
+            plan: &plan,
+            sets: Vec::new(),
+            limits: &Limits::default(),
+            interrupt: &Interrupt::new(),
+            lookback: 1,
+            instant: false,
+            budget: Budget::new(u64::MAX),
+            notices: Notices::default(),
+            samples: AtomicU64::new(0),
+            known: Mutex::default(),
+        };
+        let ops = select(vec![
+            BinaryOp::Add,
+            BinaryOp::Sub,
+            BinaryOp::Mul,
+            BinaryOp::Div,
+            BinaryOp::Atan2,
+            BinaryOp::Greater,
+            BinaryOp::Equal,
+        ]);
+        let cases = (ops, any::<bool>(), vectors(), vectors(), matchings());
+        let mut runner = TestRunner::deterministic();
+        let mut rows = 0;
+        for _ in 0..5_000 {
+            let (op, return_bool, left, right, matching) =
+                cases.new_tree(&mut runner).unwrap().current();
+            let pairing = || {
+                let span = Span { start: 0, end: 1 };
+                Pairing::new(&evaluator, op, &left, &right, return_bool, &matching, span)
+            };
+            let Some(pairs) = pairing().apart() else {
+                continue;
+            };
+            let read = PairRows {
+                op,
+                return_bool,
+                left: Arc::clone(&left),
+                right: Arc::clone(&right),
+                pairs,
+            };
+            let read = evaluator.materialise(&read, STEPS).unwrap();
+            let walked = pairing().run().unwrap();
+            let bits = |vector: &Vector| -> Vec<u64> {
+                vector.cells.iter().map(|value| value.to_bits()).collect()
+            };
+            assert_eq!(read.heads, walked.heads, "{left:?} {op:?} {right:?}");
+            assert_eq!(bits(&read), bits(&walked), "{left:?} {op:?} {right:?}");
+            rows += read.len();
+        }
+        assert!(rows > 500, "{rows} rows");
     }
 }

@@ -9,8 +9,7 @@ use crate::native::{self, NanObservations};
 use crate::notices::ForcedMonotonicity;
 use crate::plan::Steps;
 use crate::span::Span;
-use series::{Histogram, Labels};
-use std::collections::HashMap;
+use series::{Histogram, LabelGroups, Labels};
 use std::sync::Arc;
 
 const BUCKET_LABEL: &str = "le";
@@ -205,25 +204,26 @@ impl Evaluator<'_> {
 
     fn families(&self, vector: &Vector, span: Span) -> Vec<Family> {
         let mut families: Vec<Family> = Vec::new();
-        let mut known: HashMap<Labels, usize> = HashMap::new();
+        let mut known = LabelGroups::default();
+        let mut place = |labels: &Labels, keep: fn(&str) -> bool, families: &mut Vec<Family>| {
+            let family = known.number(labels, keep);
+            if family == families.len() {
+                families.push(Family {
+                    head: Head {
+                        labels: known.labels()[family].clone(),
+                        drop_name: true,
+                    },
+                    buckets: Vec::new(),
+                    native: Vec::new(),
+                });
+            }
+            family
+        };
         for (row, head) in vector.heads.iter().enumerate() {
             let has_floats = vector.row(row).iter().any(|value| is_present(*value));
             let has_native = vector.row_histograms(row).next().is_some();
-            let mut place = |labels: Labels, families: &mut Vec<Family>| {
-                *known.entry(labels).or_insert_with_key(|labels| {
-                    families.push(Family {
-                        head: Head {
-                            labels: labels.clone(),
-                            drop_name: true,
-                        },
-                        buckets: Vec::new(),
-                        native: Vec::new(),
-                    });
-                    families.len() - 1
-                })
-            };
             if has_native {
-                let family = place(head.labels.clone(), &mut families);
+                let family = place(&head.labels, |_| true, &mut families);
                 families[family].native.push(row);
             }
             if !has_floats {
@@ -235,8 +235,7 @@ impl Evaluator<'_> {
                 self.notices.bad_bucket_label(name, le, span);
                 continue;
             };
-            let labels = head.labels.without(|name| name == BUCKET_LABEL);
-            let family = place(labels, &mut families);
+            let family = place(&head.labels, |name| name != BUCKET_LABEL, &mut families);
             families[family].buckets.push((bound, row));
         }
         for family in &mut families {

@@ -1,10 +1,9 @@
 //! Where samples come in: selectors, range functions over them or over subqueries, and range
 //! vectors that an instant query asks for as they are.
 
-use super::aggregate::without_metadata;
 use super::edges::Windows;
 use super::rows::{Rows, Scratch, VectorRows};
-use super::vector::{Scalars, Vector};
+use super::vector::{Scalars, Vector, without_metadata};
 use super::window::{Feed, SelectRows, WindowRows, with_samples};
 use super::{Evaluator, RangeRow};
 use crate::error::{Error, Result};

@@ -9,6 +9,7 @@ mod elementwise;
 mod functions;
 mod leaves;
 mod mixed;
+mod pairs;
 mod ranking;
 mod relabel;
 mod rows;
@@ -24,6 +25,7 @@ use crate::notices::Notices;
 use crate::plan::{Node, NodeId, Plan, Steps};
 use crate::span::Span;
 use crate::syntax::{AggregateOp, Text, ValueType};
+use binary::Combined;
 use classic::{Places, Question};
 use elementwise::{MapRows, Operation, date_part};
 use rows::{Rows, Scratch, VectorRows};
@@ -32,6 +34,7 @@ use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use vector::{ABSENT, Budget, Head, Scalars, Vector, is_present};
+use workers::Threads;
 
 /// One evaluation of a plan.
 pub(crate) struct Evaluator<'a> {
@@ -68,7 +71,8 @@ impl<'e> Evaluator<'e> {
     ) -> Result<Self> {
         let mut sets: Vec<Arc<dyn SeriesSet>> = Vec::with_capacity(plan.selections.len());
         for selection in &plan.selections {
-            let set = source.select(&selection.matchers, selection.range, interrupt)?;
+            let (matchers, range) = (&selection.matchers, selection.range);
+            let set = source.select(matchers, range, interrupt, &Threads(limits.threads))?;
             sets.push(Arc::from(set));
         }
         Ok(Self {
@@ -176,15 +180,25 @@ impl Evaluator<'_> {
                 left,
                 right,
                 return_bool,
-                ..
+                matching,
             } => {
                 let scalar = |node: NodeId| self.plan.types[node] == ValueType::Scalar;
                 let (inner, other, scalar_is_left) = if scalar(*left) {
                     (*right, *left, true)
                 } else if scalar(*right) {
                     (*left, *right, false)
-                } else {
+                } else if op.is_set() {
                     return self.computed_rows(node, steps);
+                } else {
+                    let left = self.vector(*left, steps)?;
+                    let right = self.vector(*right, steps)?;
+                    let span = self.span(node);
+                    let combined =
+                        self.vectors(*op, &left, &right, *return_bool, matching, span)?;
+                    return Ok(match combined {
+                        Combined::Rows(rows) => Box::new(rows),
+                        Combined::Vector(vector) => Box::new(VectorRows(Arc::new(vector))),
+                    });
                 };
                 let operation = Operation::Scalar {
                     op: *op,
@@ -356,7 +370,10 @@ impl Evaluator<'_> {
                 if op.is_set() {
                     self.set_operation(*op, &left, &right, matching)?
                 } else {
-                    self.vectors(*op, &left, &right, *return_bool, matching, span)?
+                    match self.vectors(*op, &left, &right, *return_bool, matching, span)? {
+                        Combined::Vector(vector) => vector,
+                        Combined::Rows(rows) => self.materialise(&rows, steps.count)?,
+                    }
                 }
             }
             Node::Info {

@@ -2,7 +2,7 @@
 
 use super::Evaluator;
 use super::rows::{Rows, Scratch};
-use super::vector::{ABSENT, Head, Scalars, Vector};
+use super::vector::{ABSENT, Head, Scalars, Vector, all_different};
 use crate::error::{Error, Result};
 use crate::plan::Steps;
 use series::{Histogram, Labels, LabelsBuilder, METRIC_NAME, Matcher};
@@ -112,11 +112,7 @@ impl Evaluator<'_> {
         heads: Vec<Head>,
         steps: usize,
     ) -> Result<Box<dyn Rows + 's>> {
-        let mut known: HashMap<&Labels, ()> = HashMap::with_capacity(heads.len());
-        let unique = heads
-            .iter()
-            .all(|head| known.insert(&head.labels, ()).is_none());
-        drop(known);
+        let unique = all_different(heads.iter().map(|head| &head.labels));
         let rows = RelabelledRows { inner, heads };
         if unique {
             return Ok(Box::new(rows));

@@ -81,12 +81,13 @@ impl Rows for VectorRows {
     }
 
     fn cost(&self) -> usize {
-        self.0.cells.len() / 4
+        self.0.cells.len()
     }
 }
 
-/// Work below this many samples is done on the thread that asks.
-const WORTH_A_THREAD: usize = 400_000;
+/// Work below this many samples is done on the thread that asks: half a millisecond, of which
+/// a quarter goes by before others have begun.
+const WORTH_A_THREAD: usize = 200_000;
 
 /// How many parts of the rows each thread gets: few enough to cost nothing, and so many that a
 /// thread which the machine held up leaves the others little to wait for.

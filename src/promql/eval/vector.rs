@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use series::{Histogram, Labels, METRIC_NAME, STALE_NAN};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -25,9 +25,23 @@ pub(crate) struct Head {
     pub(crate) drop_name: bool,
 }
 
-/// The labels that are metadata of a metric, dropped with its name.
-pub(crate) fn is_metadata(name: &str) -> bool {
-    matches!(name, METRIC_NAME | "__type__" | "__unit__")
+/// The labels without what goes with a metric's name.
+pub(crate) fn without_metadata(labels: &Labels) -> Labels {
+    let goes = |name: &str| matches!(name, METRIC_NAME | "__type__" | "__unit__");
+    if labels.iter().any(|(name, _)| goes(name)) {
+        labels.without(goes)
+    } else {
+        labels.clone()
+    }
+}
+
+/// Whether no labels come twice.
+pub(crate) fn all_different<'a>(labels: impl Iterator<Item = &'a Labels> + Clone) -> bool {
+    // What comes from a selection is mostly still in its order.
+    labels.clone().is_sorted_by(|a, b| a < b) || {
+        let mut seen = HashSet::new();
+        labels.into_iter().all(|labels| seen.insert(labels))
+    }
 }
 
 /// Numbers held at once by an evaluation, bounded.
@@ -167,6 +181,9 @@ impl Vector {
 
     /// Rows that share their labels become one, where no step has a sample of both.
     pub(crate) fn merge_equal_labels(self) -> Result<Self> {
+        if all_different(self.heads.iter().map(|head| &head.labels)) {
+            return Ok(self);
+        }
         let mut first_of: HashMap<&Labels, usize> = HashMap::with_capacity(self.len());
         let mut target: Vec<usize> = Vec::with_capacity(self.len());
         let mut unique = 0;
@@ -177,9 +194,6 @@ impl Vector {
                 unique += 1;
             }
             target.push(row);
-        }
-        if unique == self.len() {
-            return Ok(self);
         }
         let steps = self.steps;
         let mut merged = Self {
@@ -227,7 +241,7 @@ impl Vector {
         }
         for head in &mut self.heads {
             if head.drop_name {
-                head.labels = head.labels.without(is_metadata);
+                head.labels = without_metadata(&head.labels);
                 head.drop_name = false;
             }
         }

@@ -7,6 +7,7 @@
 
 use crate::error::Result;
 use rayon_core::{ThreadPool, ThreadPoolBuilder};
+use series::Workers;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -124,6 +125,20 @@ pub(crate) fn in_parallel<P: Send, S, R: Send>(
     }
     done.sort_unstable_by_key(|(at, _)| *at);
     Ok(done.into_iter().map(|(_, result)| result).collect())
+}
+
+/// At most so many threads, for sources that select.
+pub(crate) struct Threads(pub(crate) usize);
+
+impl Workers for Threads {
+    fn run(&self, count: usize, work: &(dyn Fn(usize) + Sync)) {
+        let each = |(): &mut (), at| {
+            work(at);
+            Ok(())
+        };
+        // None of these fails, so that all are done.
+        let _ = in_parallel(self.0, (0..count).collect(), || Ok(()), each);
+    }
 }
 
 #[cfg(test)]

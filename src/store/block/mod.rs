@@ -14,12 +14,10 @@ use crate::disk::{Disk, ReadFile};
 use crate::error::{Result, StoreError};
 use crate::format::{FileKind, HEADER_LEN, Header};
 use crate::matching::LabelIndex;
-use crate::select::SetBuilder;
+use crate::select::{Gathered, Gathering, Known};
 use footer::{FOOTER_WINDOW, Section};
 use parity::mend;
 use series::Labels;
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -234,44 +232,57 @@ impl Block {
         Ok(())
     }
 
-    /// Adds series to a set, as far as they have samples in its range.
-    pub(crate) fn collect(
+    /// Gathers series for a set, as far as they have samples in `range`; those before an error
+    /// too.
+    pub(crate) fn gather(
         self: &Arc<Self>,
         index: &Index,
         series: &[u32],
-        builder: &mut SetBuilder,
+        range: series::TimeRange,
+        known: Known<'_>,
+    ) -> (Gathered, Result<()>) {
+        let mut gathering = Gathering::new(range, known, series.len(), Some(self));
+        let ended = self.gather_all(index, series, &mut gathering);
+        (gathering.finish(), ended)
+    }
+
+    fn gather_all(
+        &self,
+        index: &Index,
+        series: &[u32],
+        gathering: &mut Gathering<'_>,
     ) -> Result<()> {
-        let range = builder.range();
-        let number = builder.add_block(Arc::clone(self));
-        let mut nodes: HashMap<u32, Option<(u32, Range<u32>)>, Numbers> = HashMap::default();
+        // For each timeline, once it is asked for, its node and which of its rows are wanted.
+        let mut nodes: Vec<Option<Option<(u32, Range<u32>)>>> = vec![None; index.timelines.len()];
         let mut track = TrackEntry::default();
-        builder.begin_source(series.len());
         for &at in series {
             let malformed = |error| self.malformed(error);
-            let labels = index.labels_like(at, builder.expected());
+            let labels = index.labels_like(at, gathering.expected());
             let labels = labels.map_err(malformed)?;
             let mut failed = None;
             index
                 .tracks(at, &mut track, |track| {
-                    let node = match nodes.get(&track.timeline) {
-                        Some(node) => node.clone(),
+                    let Some(known) = nodes.get_mut(track.timeline as usize) else {
+                        return;
+                    };
+                    let node = match known {
+                        Some(node) => node,
                         None => {
-                            let node = self.node(index, track.timeline, number, range, builder);
+                            let node = self.node(index, track.timeline, gathering);
                             // Without its times a value means nothing: the series that stand on
                             // this column go without it, the others do not suffer.
                             let node = node.unwrap_or_else(|error| {
-                                builder.warn(format!("{error}; samples of {labels} are missing"));
+                                gathering.warn(format!("{error}; samples of {labels} are missing"));
                                 None
                             });
-                            nodes.insert(track.timeline, node.clone());
-                            node
+                            known.insert(node)
                         }
                     };
                     let bytes: u64 = track.lens.iter().map(|len| u64::from(*len)).sum();
                     if track.offset.saturating_add(bytes) > self.len {
                         failed = Some(StoreError::corrupt(&self.path, "chunks lie outside"));
                     } else if let Some((node, wanted)) = node {
-                        builder.add_block_track(labels, node, number, track, &wanted);
+                        gathering.add_block_track(labels, *node, track, wanted);
                     }
                 })
                 .map_err(malformed)?;
@@ -286,10 +297,9 @@ impl Block {
         &self,
         index: &Index,
         timeline: u32,
-        number: u32,
-        range: series::TimeRange,
-        builder: &mut SetBuilder,
+        gathering: &mut Gathering<'_>,
     ) -> Result<Option<(u32, Range<u32>)>> {
+        let range = gathering.range();
         let Some(entry) = index.timelines.get(timeline as usize) else {
             return Ok(None);
         };
@@ -300,13 +310,13 @@ impl Block {
         let whole = range.start <= entry.min_time && entry.max_time <= range.end;
         if whole && entry.copy != 0 {
             let bounds = (entry.min_time, entry.max_time);
-            let node = builder.add_block_timeline(number, timeline, bounds, entry.rows);
+            let node = gathering.add_block_timeline(timeline, bounds, entry.rows);
             return Ok(Some((node, 0..entry.rows as u32)));
         }
         let times = self.times(timeline)?;
         let from = times.partition_point(|time| *time < range.start);
         let to = times.partition_point(|time| *time <= range.end);
-        let node = builder.add_times(&times[from..to]);
+        let node = gathering.add_times(times, from..to);
         Ok(node.map(|node| (node, from as u32..to as u32)))
     }
 
@@ -334,29 +344,6 @@ impl Block {
     pub(crate) fn malformed(&self, error: crate::bytes::Malformed) -> StoreError {
         self.found_damage();
         StoreError::corrupt(&self.path, error.to_string())
-    }
-}
-
-/// Hashes small numbers that we gave ourselves: nobody chooses them to collide.
-type Numbers = BuildHasherDefault<NumberHasher>;
-
-#[derive(Default)]
-struct NumberHasher(u64);
-
-impl Hasher for NumberHasher {
-    fn finish(&self) -> u64 {
-        // The map goes by the upper bits as well as by the lower ones.
-        self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0 << 8 | u64::from(*byte);
-        }
-    }
-
-    fn write_u32(&mut self, number: u32) {
-        self.0 = u64::from(number);
     }
 }
 

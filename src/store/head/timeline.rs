@@ -68,6 +68,7 @@ impl Timeline {
     /// Replaces `out` by all times, beginning with that of the first row.
     pub(crate) fn read(&self, out: &mut Vec<i64>) {
         out.clear();
+        out.reserve(self.sealed_rows + self.tail.len());
         for chunk in &self.sealed {
             // What was encoded in this memory decodes.
             let _ = decode_times(Kernel::best(), chunk, out);

@@ -1,324 +1,172 @@
 //! Puts a set together from sources.
 
-use super::set::{Node, NodeTimes, Piece, PieceChunks, Set, SetSeries, Span};
-use crate::block::{Block, TrackEntry};
-use crate::codec::{CHUNK_SAMPLES, info};
-use crate::head::Track;
-use series::{Labels, TimeRange};
+use super::gathered::{Gathered, Identity, Known, NONE};
+use super::set::{NodeTimes, PieceChunks, Set, SetSeries};
+use series::Labels;
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
-
-/// Bytes that are read at once, so that neighbouring series cost one read, and yet the spans of
-/// a dozen blocks, which a series passes through, stay in a processor's cache.
-const SPAN_BYTES: u64 = 128 << 10;
-/// A gap of this many bytes between wanted series is read over.
-const SPAN_GAP: u64 = 16 << 10;
 
 /// Collects what a query reads.
+#[derive(Default)]
 pub(crate) struct SetBuilder {
-    range: TimeRange,
     set: Set,
-    /// Series of the sources before this one, as far as somebody had to look among them.
-    by_labels: HashMap<Labels, u32>,
-    /// Where the next series of a sorted source is expected.
-    hint: usize,
-    /// How many series the sources before this one brought.
-    before: usize,
     /// The last piece of each series.
     last_pieces: Vec<u32>,
+    /// So many series at the front stand in the order of their labels.
+    sorted: usize,
+    /// Series by their labels, as far as somebody had to look for one among them.
+    by_labels: HashMap<Labels, u32>,
+    /// The first series that is not in `by_labels` yet.
+    unlisted: usize,
+    /// Where the next new series of a source is expected.
+    hint: usize,
 }
-
-/// A piece's place within a node, before its chunks are known.
-struct Clipped {
-    runs: Range<u32>,
-    first_value: usize,
-    len: usize,
-}
-
-const NONE: u32 = u32::MAX;
 
 impl SetBuilder {
-    pub(crate) fn new(range: TimeRange) -> Self {
-        Self {
-            range,
-            set: Set::default(),
-            by_labels: HashMap::new(),
-            hint: 0,
-            before: 0,
-            last_pieces: Vec::new(),
+    /// The series so far, for the sources that come next.
+    pub(crate) fn known(&self) -> Known<'_> {
+        Known {
+            series: &self.set.series,
+            sorted: self.sorted,
         }
     }
 
-    pub(crate) fn range(&self) -> TimeRange {
-        self.range
-    }
-
-    /// Adds to what the set will say could not be read.
-    pub(crate) fn warn(&self, text: String) {
-        self.set.warn(text);
-    }
-
-    /// Says that about so many series of another source follow, in the order of their labels.
-    pub(crate) fn begin_source(&mut self, series: usize) {
-        self.hint = 0;
-        self.before = self.set.series.len();
-        self.set.pieces.reserve(series);
-        if self.before == 0 {
-            self.set.series.reserve(series);
-            self.last_pieces.reserve(series);
+    /// Adds sources, in the order in which their samples count where two have the same time.
+    pub(crate) fn add_all(&mut self, sources: Vec<Gathered>) {
+        let sum = |len: fn(&Gathered) -> usize| sources.iter().map(len).sum();
+        self.set.pieces.reserve(sum(|source| source.pieces.len()));
+        self.set.runs.reserve(sum(|source| source.runs.len()));
+        self.set.lens.reserve(sum(|source| source.lens.len()));
+        for source in sources {
+            self.add(source);
         }
     }
 
-    /// Adds a block to read from and gives its number in the set.
-    pub(crate) fn add_block(&mut self, block: Arc<Block>) -> u32 {
-        self.set.blocks.push(block);
-        self.set.blocks.len() as u32 - 1
-    }
-
-    /// Adds a stretch of one source's timeline: `times` covers rows from `first_row` on.
-    pub(crate) fn add_times(&mut self, times: &[i64]) -> Option<u32> {
-        let (Some(min_time), Some(max_time)) = (times.first(), times.last()) else {
-            return None;
-        };
-        Some(self.push_node(Node {
-            min_time: *min_time,
-            max_time: *max_time,
-            rows: times.len(),
-            timeline: 0,
-            row: 0,
-            times: NodeTimes::Known(times.into()),
-        }))
-    }
-
-    /// Adds rows of a block's timeline, all of which are wanted.
-    pub(crate) fn add_block_timeline(
-        &mut self,
-        block: u32,
-        timeline: u32,
-        bounds: (i64, i64),
-        rows: usize,
-    ) -> u32 {
-        self.push_node(Node {
-            min_time: bounds.0,
-            max_time: bounds.1,
-            rows,
-            timeline: 0,
-            row: 0,
-            times: NodeTimes::Block {
-                block,
-                timeline,
-                read: OnceLock::new(),
-            },
-        })
-    }
-
-    fn push_node(&mut self, node: Node) -> u32 {
-        self.set.nodes.push(node);
-        self.set.nodes.len() as u32 - 1
-    }
-
-    /// The labels that come next if this source holds the same series as those before, in the
-    /// same order, as sources mostly do.
-    pub(crate) fn expected(&self) -> Option<&Labels> {
-        self.set.series.get(self.hint).map(|series| &series.labels)
-    }
-
-    fn series(&mut self, labels: &Labels) -> u32 {
-        // The one that is expected next, or another track of the series before.
-        for at in [self.hint, self.hint.wrapping_sub(1)] {
-            if self
-                .set
-                .series
-                .get(at)
-                .is_some_and(|known| known.labels == *labels)
-            {
-                self.hint = at + 1;
-                return at as u32;
+    /// Adds a source, whose numbers become those of the set.
+    pub(crate) fn add(&mut self, mut source: Gathered) {
+        let set = &mut self.set;
+        for text in source.warnings {
+            set.warn(text);
+        }
+        let number = set.blocks.len() as u32;
+        set.blocks.extend(source.block);
+        let first_node = set.nodes.len() as u32;
+        let first_span = set.spans.len() as u32;
+        set.nodes.extend(source.nodes.into_iter().map(|mut node| {
+            if let NodeTimes::Block { block, .. } = &mut node.times {
+                *block = number;
             }
-        }
-        // Within one source no labels come twice.
-        if self.before > 0 {
-            for at in self.by_labels.len()..self.before {
-                let labels = self.set.series[at].labels.clone();
-                self.by_labels.insert(labels, at as u32);
-            }
-            if let Some(&at) = self.by_labels.get(labels) {
-                self.hint = at as usize + 1;
-                return at;
-            }
-        }
-        let at = self.set.series.len();
-        self.set.series.push(SetSeries {
-            labels: labels.clone(),
-            first_piece: NONE,
-            bound: 0,
-            disordered: false,
-        });
-        self.last_pieces.push(NONE);
-        self.hint = at + 1;
-        at as u32
-    }
-
-    /// Keeps the rows `wanted` of `runs`, counted from the start of `wanted`.
-    fn clip(&mut self, runs: impl Iterator<Item = (u32, u32)>, wanted: &Range<u32>) -> Clipped {
-        let begin = self.set.runs.len() as u32;
-        let (mut first_value, mut len) = (0, 0);
-        for (row, rows) in runs {
-            let from = row.clamp(wanted.start, wanted.end);
-            let to = (row + rows).clamp(wanted.start, wanted.end);
-            if from < to {
-                if len == 0 {
-                    first_value += (from - row) as usize;
+            node
+        }));
+        set.spans.extend(source.spans.into_iter().map(|mut span| {
+            span.block = number;
+            span
+        }));
+        let first_run = append(&mut set.runs, &mut source.runs);
+        let first_chunk = append(&mut set.chunks, &mut source.chunks);
+        let first_value = append(&mut set.tails, &mut source.tails);
+        let first_len = append(&mut set.lens, &mut source.lens);
+        let first_piece = set.pieces.len() as u32;
+        set.pieces
+            .extend(source.pieces.into_iter().map(|mut piece| {
+                piece.node += first_node;
+                shift(&mut piece.runs, first_run);
+                if piece.next != NONE {
+                    piece.next += first_piece;
                 }
-                self.set.runs.push((from - wanted.start, to - from));
-                len += (to - from) as usize;
-            } else if len == 0 {
-                first_value += rows as usize;
+                match &mut piece.chunks {
+                    PieceChunks::Memory { chunks, tail } => {
+                        shift(chunks, first_chunk);
+                        shift(tail, first_value);
+                    }
+                    PieceChunks::Block { lens, span, .. } => {
+                        shift(lens, first_len);
+                        *span += first_span;
+                    }
+                }
+                piece
+            }));
+        self.hint = 0;
+        let before = self.set.series.len();
+        for series in source.series {
+            let at = match series.is {
+                Identity::Known(at) => at as usize,
+                Identity::New(at) => {
+                    self.place_of(&source.new[at as usize], source.searched, before)
+                }
+            };
+            let (first, last) = (
+                first_piece + series.first_piece,
+                first_piece + series.last_piece,
+            );
+            let entry = &mut self.set.series[at];
+            entry.bound += series.bound;
+            match std::mem::replace(&mut self.last_pieces[at], last) {
+                NONE => entry.first_piece = first,
+                previous => self.set.pieces[previous as usize].next = first,
             }
         }
-        Clipped {
-            runs: begin..self.set.runs.len() as u32,
-            first_value,
-            len,
-        }
     }
 
-    /// Adds the rows `wanted` of a track in memory, which stand in `node`.
-    pub(crate) fn add_track(
-        &mut self,
-        labels: &Labels,
-        node: u32,
-        track: &Track,
-        wanted: &Range<u32>,
-    ) {
-        let clipped = self.clip(track.runs.iter(), wanted);
-        if clipped.len == 0 {
-            return;
-        }
-        let mut before = 0;
-        let mut skip = clipped.first_value;
-        let end = clipped.first_value + clipped.len;
-        let begin = self.set.chunks.len() as u32;
-        for chunk in &track.chunks {
-            let len = info(chunk).map_or(0, |info| info.len);
-            if before + len <= clipped.first_value {
-                skip -= len;
-            } else if before < end {
-                self.set.chunks.push(Arc::clone(chunk));
+    /// Where the series with these labels stands, perhaps from now on. It is none of the first
+    /// `searched`, and, as no labels come twice within a source, none behind the first `before`.
+    fn place_of(&mut self, labels: &Labels, searched: usize, before: usize) -> usize {
+        let series = &mut self.set.series;
+        let expected = series.get(self.hint).filter(|_| self.hint < before);
+        let mut place = expected
+            .is_some_and(|known| known.labels == *labels)
+            .then_some(self.hint);
+        if place.is_none() && searched < before {
+            if self.by_labels.is_empty() {
+                self.unlisted = searched;
             }
-            before += len;
-        }
-        let tail = self.set.tails.len() as u32;
-        if before < end {
-            let from = clipped.first_value.saturating_sub(before);
-            if before < clipped.first_value {
-                skip = 0;
+            for (at, known) in (0..).zip(&*series).take(before).skip(self.unlisted) {
+                self.by_labels.insert(known.labels.clone(), at);
             }
-            let to = (end - before).min(track.tail.len());
-            self.set
-                .tails
-                .extend_from_slice(&track.tail[from.min(to)..to]);
+            self.unlisted = before;
+            place = self.by_labels.get(labels).map(|at| *at as usize);
         }
-        let chunks = PieceChunks::Memory {
-            chunks: begin..self.set.chunks.len() as u32,
-            tail: tail..self.set.tails.len() as u32,
-        };
-        self.push_piece(labels, node, clipped, skip, chunks);
-    }
-
-    /// Adds the rows `wanted` of a series's track in a block.
-    pub(crate) fn add_block_track(
-        &mut self,
-        labels: &Labels,
-        node: u32,
-        block: u32,
-        track: &TrackEntry,
-        wanted: &Range<u32>,
-    ) {
-        let TrackEntry {
-            mut offset,
-            ref runs,
-            ref lens,
-            ..
-        } = *track;
-        let clipped = self.clip(runs.iter().copied(), wanted);
-        if clipped.len == 0 {
-            return;
-        }
-        let first = clipped.first_value / CHUNK_SAMPLES;
-        let last = (clipped.first_value + clipped.len - 1) / CHUNK_SAMPLES;
-        let Some(wanted_lens) = lens.get(first..=last) else {
-            return;
-        };
-        let begin = self.set.lens.len() as u32;
-        self.set.lens.extend_from_slice(wanted_lens);
-        // The first may stand for one before it.
-        let own = lens[..=first].iter().rposition(|len| *len > 0).unwrap_or(0);
-        self.set.lens[begin as usize] = lens[own];
-        let sum = |lens: &[u32]| lens.iter().map(|len| u64::from(*len)).sum::<u64>();
-        offset += sum(&lens[..own]);
-        let bytes = sum(&self.set.lens[begin as usize..]);
-        let chunks = PieceChunks::Block {
-            block,
-            offset,
-            lens: begin..self.set.lens.len() as u32,
-            span: self.span(block, offset, bytes),
-        };
-        let skip = clipped.first_value % CHUNK_SAMPLES;
-        self.push_piece(labels, node, clipped, skip, chunks);
-    }
-
-    fn span(&mut self, block: u32, offset: u64, bytes: u64) -> u32 {
-        if let Some(last) = self.set.spans.last_mut()
-            && last.block == block
-            && last.end <= offset
-            && offset - last.end <= SPAN_GAP
-            && offset + bytes - last.offset <= SPAN_BYTES
-        {
-            last.end = offset + bytes;
-            *last.pieces.get_mut() += 1;
-        } else {
-            self.set
-                .spans
-                .push(Span::new(block, offset, offset + bytes));
-        }
-        self.set.spans.len() as u32 - 1
-    }
-
-    fn push_piece(
-        &mut self,
-        labels: &Labels,
-        node: u32,
-        clipped: Clipped,
-        skip: usize,
-        chunks: PieceChunks,
-    ) {
-        let series = self.series(labels);
-        let at = self.set.pieces.len() as u32;
-        self.set.pieces.push(Piece {
-            node,
-            runs: clipped.runs,
-            skip,
-            len: clipped.len,
-            chunks,
-            next: NONE,
+        let at = place.unwrap_or_else(|| {
+            let at = series.len();
+            if self.sorted == at && series.last().is_none_or(|last| last.labels < *labels) {
+                self.sorted += 1;
+            }
+            series.push(SetSeries {
+                labels: labels.clone(),
+                first_piece: NONE,
+                bound: 0,
+                disordered: false,
+            });
+            self.last_pieces.push(NONE);
+            at
         });
-        let entry = &mut self.set.series[series as usize];
-        entry.bound += clipped.len;
-        match std::mem::replace(&mut self.last_pieces[series as usize], at) {
-            NONE => entry.first_piece = at,
-            last => self.set.pieces[last as usize].next = at,
-        }
+        self.hint = at + 1;
+        at
     }
 
     /// The set, in the order of labels, its nodes stitched to timelines.
     pub(crate) fn finish(self) -> Set {
         let mut set = self.set;
-        if !set.series.is_sorted_by(|a, b| a.labels < b.labels) {
+        if self.sorted < set.series.len() {
             set.series.sort_unstable_by(|a, b| a.labels.cmp(&b.labels));
         }
         set.stitch();
         set
     }
+}
+
+/// Moves `more` behind `all` and gives the place of its first entry.
+fn append<T>(all: &mut Vec<T>, more: &mut Vec<T>) -> u32 {
+    let first = all.len() as u32;
+    if all.is_empty() && all.capacity() < more.len() {
+        std::mem::swap(all, more);
+    } else {
+        all.append(more);
+    }
+    first
+}
+
+fn shift(range: &mut Range<u32>, by: u32) {
+    range.start += by;
+    range.end += by;
 }

@@ -1,7 +1,9 @@
 //! What a query selects: a fixed view over blocks and head, stitched to whole timelines.
 
 mod builder;
+mod gathered;
 mod set;
 
 pub(crate) use builder::SetBuilder;
+pub(crate) use gathered::{Gathered, Gathering, Known};
 pub(crate) use set::Set;

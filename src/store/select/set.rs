@@ -1,5 +1,6 @@
 //! A set of selected series: a fixed view, decoded as it is read.
 
+use super::gathered::NONE;
 use crate::block::{Block, chunk_ranges};
 use crate::bytes::Malformed;
 use crate::codec::{CHUNK_SAMPLES, ChunkInfo, Kernel, MAX_CHUNK_SAMPLES, decode_values, info};
@@ -8,7 +9,6 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-const NONE: u32 = u32::MAX;
 /// Warnings beyond this many only count.
 const MAX_WARNINGS: usize = 50;
 
@@ -39,7 +39,7 @@ struct Warnings {
     more: usize,
 }
 
-pub(super) struct SetSeries {
+pub(crate) struct SetSeries {
     pub(super) labels: Labels,
     pub(super) first_piece: u32,
     pub(super) bound: usize,
@@ -52,8 +52,8 @@ pub(super) struct Piece {
     pub(super) node: u32,
     pub(super) runs: Range<u32>,
     /// Values at the front of the first chunk that are not wanted.
-    pub(super) skip: usize,
-    pub(super) len: usize,
+    pub(super) skip: u32,
+    pub(super) len: u32,
     pub(super) chunks: PieceChunks,
     pub(super) next: u32,
 }
@@ -63,8 +63,8 @@ pub(super) enum PieceChunks {
         chunks: Range<u32>,
         tail: Range<u32>,
     },
+    /// In the block of the span.
     Block {
-        block: u32,
         offset: u64,
         lens: Range<u32>,
         span: u32,
@@ -83,12 +83,13 @@ pub(super) struct Node {
 }
 
 pub(super) enum NodeTimes {
-    Known(Arc<[i64]>),
+    /// From a row of these on.
+    Known(Vec<i64>, usize),
     /// All rows of a block's timeline, read when first asked for.
     Block {
         block: u32,
         timeline: u32,
-        read: OnceLock<Arc<[i64]>>,
+        read: OnceLock<Vec<i64>>,
     },
 }
 
@@ -103,9 +104,10 @@ pub(super) struct Span {
 }
 
 impl Span {
-    pub(super) fn new(block: u32, offset: u64, end: u64) -> Self {
+    /// In a block that is told later.
+    pub(super) fn new(offset: u64, end: u64) -> Self {
         Self {
-            block,
+            block: 0,
             offset,
             end,
             pieces: AtomicU32::new(1),
@@ -118,10 +120,11 @@ impl Set {
     /// Joins nodes that follow each other in their series, so that a target's times are one
     /// timeline across blocks and head.
     pub(super) fn stitch(&mut self) {
-        self.sort_pieces();
         let mut next = vec![NONE; self.nodes.len()];
         let mut previous = vec![NONE; self.nodes.len()];
+        let mut pieces = Vec::new();
         for at in 0..self.series.len() {
+            self.sort_pieces(at, &mut pieces);
             let mut piece = self.series[at].first_piece;
             let mut last: Option<u32> = None;
             while piece != NONE {
@@ -167,28 +170,25 @@ impl Set {
         }
     }
 
-    /// Puts the pieces of every series in order of time.
-    fn sort_pieces(&mut self) {
-        let mut pieces = Vec::new();
-        for at in 0..self.series.len() {
-            pieces.clear();
-            let mut piece = self.series[at].first_piece;
-            while piece != NONE {
-                let Piece { node, next, .. } = self.pieces[piece as usize];
-                pieces.push((self.nodes[node as usize].min_time, piece));
-                piece = next;
-            }
-            if pieces.is_sorted_by_key(|(time, _)| *time) {
-                continue;
-            }
-            pieces.sort_by_key(|(time, _)| *time);
-            self.series[at].first_piece = pieces[0].1;
-            for pair in pieces.windows(2) {
-                self.pieces[pair[0].1 as usize].next = pair[1].1;
-            }
-            if let Some((_, last)) = pieces.last() {
-                self.pieces[*last as usize].next = NONE;
-            }
+    /// Puts the pieces of a series in order of time. `pieces` is memory for it.
+    fn sort_pieces(&mut self, series: usize, pieces: &mut Vec<(i64, u32)>) {
+        pieces.clear();
+        let mut piece = self.series[series].first_piece;
+        while piece != NONE {
+            let Piece { node, next, .. } = self.pieces[piece as usize];
+            pieces.push((self.nodes[node as usize].min_time, piece));
+            piece = next;
+        }
+        if pieces.is_sorted_by_key(|(time, _)| *time) {
+            return;
+        }
+        pieces.sort_by_key(|(time, _)| *time);
+        self.series[series].first_piece = pieces[0].1;
+        for pair in pieces.windows(2) {
+            self.pieces[pair[0].1 as usize].next = pair[1].1;
+        }
+        if let Some((_, last)) = pieces.last() {
+            self.pieces[*last as usize].next = NONE;
         }
     }
 
@@ -232,19 +232,19 @@ impl Set {
         })
     }
 
-    fn times_of(&self, node: &Node) -> Result<Arc<[i64]>> {
+    fn times_of<'a>(&'a self, node: &'a Node) -> Result<&'a [i64]> {
         match &node.times {
-            NodeTimes::Known(times) => Ok(Arc::clone(times)),
+            NodeTimes::Known(times, first) => Ok(&times[*first..*first + node.rows]),
             NodeTimes::Block {
                 block,
                 timeline,
                 read,
             } => {
                 if let Some(times) = read.get() {
-                    return Ok(Arc::clone(times));
+                    return Ok(times);
                 }
-                let times: Arc<[i64]> = self.blocks[*block as usize].times(*timeline)?.into();
-                Ok(Arc::clone(read.get_or_init(|| times)))
+                let times = self.blocks[*block as usize].times(*timeline)?;
+                Ok(read.get_or_init(|| times))
             }
         }
     }
@@ -306,8 +306,8 @@ impl Set {
             runs,
             used: 0,
         };
-        let mut skip = piece.skip;
-        let mut left = piece.len;
+        let mut skip = piece.skip as usize;
+        let mut left = piece.len as usize;
         match &piece.chunks {
             PieceChunks::Memory { chunks, tail } => {
                 for chunk in &self.chunks[chunks.start as usize..chunks.end as usize] {
@@ -324,14 +324,9 @@ impl Set {
                     &mut rows,
                 );
             }
-            PieceChunks::Block {
-                block,
-                offset,
-                lens,
-                span,
-            } => {
+            PieceChunks::Block { offset, lens, span } => {
                 let span = &self.spans[*span as usize];
-                let block = &self.blocks[*block as usize];
+                let block = &self.blocks[span.block as usize];
                 let bytes = self.span_bytes(span);
                 if let Err(error) = &bytes {
                     self.warn(format!("{}: cannot read: {error}", block.path().display()));
@@ -368,7 +363,7 @@ impl Set {
         let mut part = Columns::default();
         for piece in self.pieces_of(series) {
             part.runs.clear();
-            part.values.resize(piece.len, 0.0);
+            part.values.resize(piece.len as usize, 0.0);
             let mut filling = Filling {
                 columns: &mut part,
                 filled: 0,
@@ -425,7 +420,7 @@ impl SeriesSet for Set {
     fn read_times(&self, timeline: usize, times: &mut Vec<i64>) -> Result<()> {
         times.clear();
         for node in self.timelines.get(timeline).into_iter().flatten() {
-            times.extend_from_slice(&self.times_of(&self.nodes[*node as usize])?);
+            times.extend_from_slice(self.times_of(&self.nodes[*node as usize])?);
         }
         Ok(())
     }

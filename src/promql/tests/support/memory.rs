@@ -4,7 +4,7 @@
 
 use series::{
     Columns, Exemplar, Extras, Histogram, Interrupt, LabelQuery, Labels, Limited, Matcher,
-    Metadata, Result, Run, SeriesExemplars, SeriesSet, SeriesSource, TimeRange,
+    Metadata, Result, Run, SeriesExemplars, SeriesSet, SeriesSource, TimeRange, Workers,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -125,6 +125,7 @@ impl SeriesSource for Source {
         matchers: &[Matcher],
         range: TimeRange,
         interrupt: &Interrupt,
+        _: &dyn Workers,
     ) -> Result<Box<dyn SeriesSet>> {
         interrupt.check()?;
         let chosen: Vec<Arc<Stored>> = self

@@ -10,7 +10,8 @@ mod data;
 
 use data::{KINDS, Kind, Noise, Walk};
 use series::{
-    Appender, Columns, Interrupt, Matcher, ScrapeRows, SeriesSource, TimeRange, WriteSeries,
+    Appender, Columns, Interrupt, Matcher, OneThread, ScrapeRows, SeriesSource, TimeRange,
+    WriteSeries,
 };
 use std::fmt::Write;
 use std::io;
@@ -519,10 +520,16 @@ fn select() {
         let mut ask = |range: TimeRange| {
             let mut samples = 0;
             let selecting = processor(|| {
-                std::hint::black_box(store.select(&matchers, range, &interrupt).unwrap());
+                std::hint::black_box(
+                    store
+                        .select(&matchers, range, &interrupt, &OneThread)
+                        .unwrap(),
+                );
             });
             let whole = processor(|| {
-                let set = store.select(&matchers, range, &interrupt).unwrap();
+                let set = store
+                    .select(&matchers, range, &interrupt, &OneThread)
+                    .unwrap();
                 samples = 0;
                 for timeline in 0..set.timelines() {
                     set.read_times(timeline, &mut times).unwrap();

@@ -1,8 +1,8 @@
 //! A store on a disk in memory beside a plain map that says what must be in it.
 
 use series::{
-    Appended, Appender, Columns, Interrupt, Labels, Matcher, Sample, ScrapeRows, SeriesSet,
-    SeriesSource, TargetAppender, TimeRange, WriteSeries,
+    Appended, Appender, Columns, Interrupt, Labels, Matcher, OneThread, Sample, ScrapeRows,
+    SeriesSet, SeriesSource, TargetAppender, TimeRange, WriteSeries,
 };
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -238,7 +238,9 @@ pub(crate) fn within(plain: &Plain, matchers: &[Matcher], range: TimeRange) -> P
 
 /// Reads all that is selected, and checks on the way what a set promises.
 pub(crate) fn read_all(store: &Store, matchers: &[Matcher], range: TimeRange) -> Plain {
-    let set = store.select(matchers, range, &Interrupt::new()).unwrap();
+    let set = store
+        .select(matchers, range, &Interrupt::new(), &OneThread)
+        .unwrap();
     read_set(&*set)
 }
 

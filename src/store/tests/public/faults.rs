@@ -2,7 +2,7 @@
 
 use crate::bench::{Bench, DIR, Plain, assert_same, options, own, read_all};
 use proptest::prelude::*;
-use series::{Interrupt, Matcher, SeriesSource, TimeRange};
+use series::{Interrupt, Matcher, OneThread, SeriesSource, TimeRange};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::{Disk, Fault, MemoryDisk, Options, Outage, RealDisk, Store, StoreError};
@@ -99,7 +99,7 @@ fn flip(stem: &str, step: usize) {
             worst = worst.max(lost);
             let set = other
                 .store()
-                .select(&[], TimeRange::ALL, &Interrupt::new())
+                .select(&[], TimeRange::ALL, &Interrupt::new(), &OneThread)
                 .unwrap();
             let mut columns = series::Columns::default();
             for series in 0..set.len() {
@@ -384,7 +384,7 @@ fn a_set_stays_as_it_was_selected() {
     let then = bench.plain.clone();
     let set = bench
         .store()
-        .select(&[], TimeRange::ALL, &Interrupt::new())
+        .select(&[], TimeRange::ALL, &Interrupt::new(), &OneThread)
         .unwrap();
     for _ in 0..200 {
         bench.advance(1000);

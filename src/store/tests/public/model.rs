@@ -2,7 +2,9 @@
 
 use crate::bench::{Bench, options, own};
 use proptest::prelude::*;
-use series::{Interrupt, LabelQuery, MatchOp, Matcher, STALE_NAN, SeriesSource, TimeRange};
+use series::{
+    Interrupt, LabelQuery, MatchOp, Matcher, OneThread, STALE_NAN, SeriesSource, TimeRange,
+};
 use std::collections::BTreeSet;
 use store::{MemoryDisk, Outage};
 
@@ -206,7 +208,7 @@ fn series_of_a_target_are_one_run_over_one_timeline_across_blocks_and_head() {
     assert!(statistics.blocks >= 3, "{statistics:?}");
     let set = bench
         .store()
-        .select(&[], TimeRange::ALL, &Interrupt::new())
+        .select(&[], TimeRange::ALL, &Interrupt::new(), &OneThread)
         .unwrap();
     assert_eq!(set.timelines(), 1);
     let mut columns = series::Columns::default();

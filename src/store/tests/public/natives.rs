@@ -2,8 +2,8 @@
 
 use crate::bench::{Bench, labels, options, own, read_all};
 use series::{
-    Appender, Bucket, Extras, Histogram, Interrupt, LabelQuery, Labels, ResetHint, STALE_NAN,
-    SeriesSource, TimeRange, WriteSeries,
+    Appender, Bucket, Extras, Histogram, Interrupt, LabelQuery, Labels, OneThread, ResetHint,
+    STALE_NAN, SeriesSource, TimeRange, WriteSeries,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -106,7 +106,10 @@ fn filled(disk: MemoryDisk) -> (Bench, Whole) {
 }
 
 fn read(bench: &Bench, range: TimeRange) -> (Whole, Vec<String>) {
-    let set = bench.store().select(&[], range, &Interrupt::new()).unwrap();
+    let set = bench
+        .store()
+        .select(&[], range, &Interrupt::new(), &OneThread)
+        .unwrap();
     let mut whole = Whole::new();
     let mut extras = Extras::default();
     for series in 0..set.len() {
@@ -226,7 +229,9 @@ fn start_times_stand_beside_their_numbers() {
     }));
     bench.write(&[entry]).unwrap();
     let check = |bench: &Bench| {
-        let set = bench.store().select(&[], TimeRange::ALL, &Interrupt::new());
+        let set = bench
+            .store()
+            .select(&[], TimeRange::ALL, &Interrupt::new(), &OneThread);
         let set = set.unwrap();
         let mut extras = Extras::default();
         set.read_extras(0, &mut extras).unwrap();

@@ -1,11 +1,13 @@
 //! What a writer is promised, besides its samples.
 
-use crate::bench::{Bench, labels, options, own, read_all};
+use crate::bench::{Bench, assert_same, labels, options, own, read_all, read_set, within};
 use series::{
     Appended, Appender, Exemplar, ExemplarRow, Interrupt, Labels, Matcher, Metadata, MetricKind,
-    OwnRow, Sample, ScrapeRows, SeriesSource, TargetAppender, TimeRange, WriteSeries,
+    OneThread, OwnRow, Sample, ScrapeRows, SeriesSource, TargetAppender, TimeRange, Workers,
+    WriteSeries,
 };
-use store::{MemoryDisk, Outage};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use store::{MemoryDisk, Options, Outage};
 
 fn target(bench: &Bench, name: &str) -> Box<dyn TargetAppender> {
     let labels = Labels::new([("target", name)]).unwrap();
@@ -262,7 +264,7 @@ fn remote_written_series_of_one_job_share_their_times() {
     for _ in 0..2 {
         let set = bench
             .store()
-            .select(&[], TimeRange::ALL, &Interrupt::new())
+            .select(&[], TimeRange::ALL, &Interrupt::new(), &OneThread)
             .unwrap();
         assert_eq!((set.len(), set.timelines()), (10, 2));
         bench.store().maintain().unwrap();
@@ -324,6 +326,63 @@ fn series_that_are_new_with_every_scrape_do_not_let_the_log_grow() {
     );
     bench.restart(Outage::PowerCut);
     bench.check();
+}
+
+/// Does the last part first, and every other on a thread of its own.
+struct Backwards(AtomicUsize);
+
+impl Workers for Backwards {
+    fn run(&self, count: usize, work: &(dyn Fn(usize) + Sync)) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+        for at in (0..count).rev() {
+            if at % 2 == 0 {
+                work(at);
+            } else {
+                std::thread::scope(|scope| scope.spawn(|| work(at)).join().unwrap());
+            }
+        }
+    }
+}
+
+#[test]
+fn blocks_that_are_gathered_side_by_side_and_share_some_series_are_one_set() {
+    let options = Options {
+        compacted_range: 20_000,
+        ..options()
+    };
+    let mut bench = Bench::new(MemoryDisk::new(), options);
+    for round in 0..9 {
+        // Each round loses series at the front, in the middle and nowhere, and gets new ones.
+        let series = (0..1_200).filter(|at| at % 7 != round && *at >= 20 * round);
+        let new = (0..100).map(|at| 5_000 - 100 * round + at);
+        let rows: Vec<_> = series
+            .chain(new)
+            .map(|at| (at, (at * round) as f64))
+            .collect();
+        for _ in 0..2 {
+            bench.scrape(0, &rows).unwrap();
+            bench.advance(10_000);
+        }
+        bench.store().maintain().unwrap();
+    }
+    let blocks = bench.store().statistics().blocks;
+    assert!(blocks > 4, "{blocks} blocks");
+    let workers = Backwards(AtomicUsize::new(0));
+    let interrupt = Interrupt::new();
+    for range in [
+        TimeRange::ALL,
+        TimeRange {
+            start: 1_025_000,
+            end: 1_145_000,
+        },
+    ] {
+        let set = bench
+            .store()
+            .select(&[], range, &interrupt, &workers)
+            .unwrap();
+        assert_same(&read_set(&*set), &within(&bench.plain, &[], range));
+    }
+    assert!(workers.0.load(Ordering::Relaxed) > 4);
 }
 
 /// Segments have numbers that are never used twice.

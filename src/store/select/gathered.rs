@@ -1,0 +1,362 @@
+//! What one source, the head or a block, adds to a set.
+
+use super::set::{Node, NodeTimes, Piece, PieceChunks, SetSeries, Span};
+use crate::block::{Block, TrackEntry};
+use crate::codec::{CHUNK_SAMPLES, info};
+use crate::head::Track;
+use series::{Labels, TimeRange};
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+/// Bytes that are read at once, so that neighbouring series cost one read, and yet the spans of
+/// a dozen blocks, which a series passes through, stay in a processor's cache.
+const SPAN_BYTES: u64 = 128 << 10;
+/// A gap of this many bytes between wanted series is read over.
+const SPAN_GAP: u64 = 16 << 10;
+
+pub(super) const NONE: u32 = u32::MAX;
+
+/// Series of one source with what is to be read of them, under numbers of its own.
+#[derive(Default)]
+pub(crate) struct Gathered {
+    pub(super) block: Option<Arc<Block>>,
+    pub(super) series: Vec<GatheredSeries>,
+    /// The labels of series that the set may not have yet.
+    pub(super) new: Vec<Labels>,
+    /// None of those is among so many series at the front of the set.
+    pub(super) searched: usize,
+    pub(super) pieces: Vec<Piece>,
+    pub(super) nodes: Vec<Node>,
+    pub(super) runs: Vec<(u32, u32)>,
+    pub(super) chunks: Vec<Arc<[u8]>>,
+    pub(super) tails: Vec<f64>,
+    pub(super) lens: Vec<u32>,
+    pub(super) spans: Vec<Span>,
+    /// What could not be read.
+    pub(super) warnings: Vec<String>,
+}
+
+/// A series of a source.
+pub(super) struct GatheredSeries {
+    pub(super) is: Identity,
+    pub(super) first_piece: u32,
+    pub(super) last_piece: u32,
+    pub(super) bound: usize,
+}
+
+/// Which series it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Identity {
+    /// One that the set has.
+    Known(u32),
+    /// One of those that it may not have.
+    New(u32),
+}
+
+/// The series that a set has already. Most sources hold the same ones.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Known<'a> {
+    pub(super) series: &'a [SetSeries],
+    /// So many at the front stand in the order of their labels.
+    pub(super) sorted: usize,
+}
+
+impl Known<'_> {
+    pub(crate) fn len(&self) -> usize {
+        self.series.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.series.is_empty()
+    }
+}
+
+/// A source that is being gathered. Several can be at the same time.
+pub(crate) struct Gathering<'a> {
+    range: TimeRange,
+    known: Known<'a>,
+    /// Where among the known series the next one is expected.
+    hint: usize,
+    out: Gathered,
+}
+
+/// A piece's place within a node, before its chunks are known.
+struct Clipped {
+    runs: Range<u32>,
+    first_value: usize,
+    len: usize,
+}
+
+impl<'a> Gathering<'a> {
+    /// Of about so many `series`, which come in the order of their labels, in memory or in a
+    /// block.
+    pub(crate) fn new(
+        range: TimeRange,
+        known: Known<'a>,
+        series: usize,
+        block: Option<&Arc<Block>>,
+    ) -> Self {
+        let new = if known.series.is_empty() { series } else { 0 };
+        Self {
+            range,
+            known,
+            hint: 0,
+            out: Gathered {
+                block: block.cloned(),
+                series: Vec::with_capacity(series),
+                new: Vec::with_capacity(new),
+                searched: known.sorted,
+                pieces: Vec::with_capacity(series),
+                runs: Vec::with_capacity(series),
+                ..Gathered::default()
+            },
+        }
+    }
+
+    pub(crate) fn finish(self) -> Gathered {
+        self.out
+    }
+
+    pub(crate) fn range(&self) -> TimeRange {
+        self.range
+    }
+
+    /// Adds to what the set will say could not be read.
+    pub(crate) fn warn(&mut self, text: String) {
+        self.out.warnings.push(text);
+    }
+
+    /// The labels that come next if this source holds the same series as those before, in the
+    /// same order, as sources mostly do.
+    pub(crate) fn expected(&self) -> Option<&'a Labels> {
+        self.known
+            .series
+            .get(self.hint)
+            .map(|series| &series.labels)
+    }
+
+    /// Which series has these labels; they come behind those before them, or are the last of
+    /// them.
+    fn identify(&mut self, labels: &Labels) -> Identity {
+        let Known { series, sorted } = self.known;
+        // The one that is expected next, or another track of the series before.
+        for at in [self.hint, self.hint.wrapping_sub(1)] {
+            if series.get(at).is_some_and(|known| known.labels == *labels) {
+                self.hint = at + 1;
+                return Identity::Known(at as u32);
+            }
+        }
+        let new = &mut self.out.new;
+        if new.last() == Some(labels) {
+            return Identity::New(new.len() as u32 - 1);
+        }
+        if let Some(rest) = series[..sorted].get(self.hint..)
+            && rest.first().is_some_and(|next| next.labels < *labels)
+        {
+            let place = rest.partition_point(|known| known.labels < *labels);
+            self.hint += place;
+            if rest.get(place).is_some_and(|known| known.labels == *labels) {
+                self.hint += 1;
+                return Identity::Known(self.hint as u32 - 1);
+            }
+        }
+        new.push(labels.clone());
+        Identity::New(new.len() as u32 - 1)
+    }
+
+    /// Adds the rows `wanted` of a timeline.
+    pub(crate) fn add_times(&mut self, times: Vec<i64>, wanted: Range<usize>) -> Option<u32> {
+        let rows = &times[wanted.clone()];
+        let (Some(&min_time), Some(&max_time)) = (rows.first(), rows.last()) else {
+            return None;
+        };
+        Some(self.push_node(Node {
+            min_time,
+            max_time,
+            rows: rows.len(),
+            timeline: 0,
+            row: 0,
+            times: NodeTimes::Known(times, wanted.start),
+        }))
+    }
+
+    /// Adds rows of a timeline of the block, all of which are wanted.
+    pub(crate) fn add_block_timeline(
+        &mut self,
+        timeline: u32,
+        bounds: (i64, i64),
+        rows: usize,
+    ) -> u32 {
+        self.push_node(Node {
+            min_time: bounds.0,
+            max_time: bounds.1,
+            rows,
+            timeline: 0,
+            row: 0,
+            times: NodeTimes::Block {
+                block: 0,
+                timeline,
+                read: OnceLock::new(),
+            },
+        })
+    }
+
+    fn push_node(&mut self, node: Node) -> u32 {
+        self.out.nodes.push(node);
+        self.out.nodes.len() as u32 - 1
+    }
+
+    /// Keeps the rows `wanted` of `runs`, counted from the start of `wanted`.
+    fn clip(&mut self, runs: impl Iterator<Item = (u32, u32)>, wanted: &Range<u32>) -> Clipped {
+        let begin = self.out.runs.len() as u32;
+        let (mut first_value, mut len) = (0, 0);
+        for (row, rows) in runs {
+            let from = row.clamp(wanted.start, wanted.end);
+            let to = (row + rows).clamp(wanted.start, wanted.end);
+            if from < to {
+                if len == 0 {
+                    first_value += (from - row) as usize;
+                }
+                self.out.runs.push((from - wanted.start, to - from));
+                len += (to - from) as usize;
+            } else if len == 0 {
+                first_value += rows as usize;
+            }
+        }
+        Clipped {
+            runs: begin..self.out.runs.len() as u32,
+            first_value,
+            len,
+        }
+    }
+
+    /// Adds the rows `wanted` of a track in memory, which stand in `node`.
+    pub(crate) fn add_track(
+        &mut self,
+        labels: &Labels,
+        node: u32,
+        track: &Track,
+        wanted: &Range<u32>,
+    ) {
+        let clipped = self.clip(track.runs.iter(), wanted);
+        if clipped.len == 0 {
+            return;
+        }
+        let mut before = 0;
+        let mut skip = clipped.first_value;
+        let end = clipped.first_value + clipped.len;
+        let begin = self.out.chunks.len() as u32;
+        for chunk in &track.chunks {
+            let len = info(chunk).map_or(0, |info| info.len);
+            if before + len <= clipped.first_value {
+                skip -= len;
+            } else if before < end {
+                self.out.chunks.push(Arc::clone(chunk));
+            }
+            before += len;
+        }
+        let tail = self.out.tails.len() as u32;
+        if before < end {
+            let from = clipped.first_value.saturating_sub(before);
+            if before < clipped.first_value {
+                skip = 0;
+            }
+            let to = (end - before).min(track.tail.len());
+            self.out
+                .tails
+                .extend_from_slice(&track.tail[from.min(to)..to]);
+        }
+        let chunks = PieceChunks::Memory {
+            chunks: begin..self.out.chunks.len() as u32,
+            tail: tail..self.out.tails.len() as u32,
+        };
+        self.push_piece(labels, node, clipped, skip, chunks);
+    }
+
+    /// Adds the rows `wanted` of a series's track in the block.
+    pub(crate) fn add_block_track(
+        &mut self,
+        labels: &Labels,
+        node: u32,
+        track: &TrackEntry,
+        wanted: &Range<u32>,
+    ) {
+        let TrackEntry {
+            mut offset,
+            ref runs,
+            ref lens,
+            ..
+        } = *track;
+        let clipped = self.clip(runs.iter().copied(), wanted);
+        if clipped.len == 0 {
+            return;
+        }
+        let first = clipped.first_value / CHUNK_SAMPLES;
+        let last = (clipped.first_value + clipped.len - 1) / CHUNK_SAMPLES;
+        let Some(wanted_lens) = lens.get(first..=last) else {
+            return;
+        };
+        let begin = self.out.lens.len() as u32;
+        self.out.lens.extend_from_slice(wanted_lens);
+        // The first may stand for one before it.
+        let own = lens[..=first].iter().rposition(|len| *len > 0).unwrap_or(0);
+        self.out.lens[begin as usize] = lens[own];
+        let sum = |lens: &[u32]| lens.iter().map(|len| u64::from(*len)).sum::<u64>();
+        offset += sum(&lens[..own]);
+        let bytes = sum(&self.out.lens[begin as usize..]);
+        let chunks = PieceChunks::Block {
+            offset,
+            lens: begin..self.out.lens.len() as u32,
+            span: self.span(offset, bytes),
+        };
+        let skip = clipped.first_value % CHUNK_SAMPLES;
+        self.push_piece(labels, node, clipped, skip, chunks);
+    }
+
+    fn span(&mut self, offset: u64, bytes: u64) -> u32 {
+        if let Some(last) = self.out.spans.last_mut()
+            && last.end <= offset
+            && offset - last.end <= SPAN_GAP
+            && offset + bytes - last.offset <= SPAN_BYTES
+        {
+            last.end = offset + bytes;
+            *last.pieces.get_mut() += 1;
+        } else {
+            self.out.spans.push(Span::new(offset, offset + bytes));
+        }
+        self.out.spans.len() as u32 - 1
+    }
+
+    fn push_piece(
+        &mut self,
+        labels: &Labels,
+        node: u32,
+        clipped: Clipped,
+        skip: usize,
+        chunks: PieceChunks,
+    ) {
+        let at = self.out.pieces.len() as u32;
+        self.out.pieces.push(Piece {
+            node,
+            runs: clipped.runs,
+            skip: skip as u32,
+            len: clipped.len as u32,
+            chunks,
+            next: NONE,
+        });
+        let is = self.identify(labels);
+        match self.out.series.last_mut() {
+            Some(last) if last.is == is => {
+                self.out.pieces[last.last_piece as usize].next = at;
+                last.last_piece = at;
+                last.bound += clipped.len;
+            }
+            _ => self.out.series.push(GatheredSeries {
+                is,
+                first_piece: at,
+                last_piece: at,
+                bound: clipped.len,
+            }),
+        }
+    }
+}
