@@ -181,7 +181,11 @@ impl Stage {
         let pages = tokio::spawn(listening::serve(app, routes, stop.clone()));
         let callers = Callers::OnThisMachine(AllowedHosts::default());
         let router = listening::router(&running, machine, callers);
-        let answers = tokio::spawn(listening::serve(listener, router, stop.clone()));
+        let answers = tokio::spawn(listening::serve(
+            listening::without_delay(listener),
+            router,
+            stop.clone(),
+        ));
         let serving = tokio::spawn(async move {
             // A panic in a server is written where it happens.
             let _ = tokio::join!(pages, answers);

@@ -8,13 +8,14 @@ pub(crate) use tls::{TlsListener, config as tls_config};
 use crate::machine::{Machine, Running};
 use api::{AllowedHosts, BuildInfo, Host, Page, ServerParts, WriteLimits};
 use axum::Router;
+use axum::serve::ListenerExt;
 use series::Secret;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 /// How long requests that are being answered may take when the end is asked for.
@@ -128,6 +129,21 @@ pub(crate) fn router(running: &Running, machine: &dyn Machine, callers: Callers)
     api::server(Arc::clone(&running.engine), parts)
 }
 
+/// Accepts connections on which the end of an answer does not wait.
+///
+/// Otherwise the system holds back a last packet that is not full until the one before is
+/// acknowledged, which readers put off for up to 40 ms (RFC 896, RFC 1122 §4.2.3.2).
+pub(crate) fn without_delay(
+    listener: TcpListener,
+) -> impl axum::serve::Listener<Io = TcpStream, Addr = SocketAddr> {
+    listener.tap_io(|stream| answer_at_once(stream))
+}
+
+fn answer_at_once(stream: &TcpStream) {
+    // Where that cannot be had, answers are only later.
+    let _ = stream.set_nodelay(true);
+}
+
 /// Serves until `stop`, and then what is being answered for a moment longer.
 pub(crate) async fn serve<L>(listener: L, router: Router, stop: CancellationToken) -> io::Result<()>
 where
@@ -150,6 +166,15 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn no_end_of_an_answer_is_held_back() {
+        let listener = bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let _caller = TcpStream::connect(address).await.unwrap();
+        let (stream, _) = axum::serve::Listener::accept(&mut without_delay(listener)).await;
+        assert!(stream.nodelay().unwrap());
+    }
 
     #[test]
     fn what_others_could_reach_is_told_apart_from_loopback() {

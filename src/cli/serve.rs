@@ -149,7 +149,7 @@ impl Serve {
             ending.cancel();
         });
         let served = match guard.tls {
-            None => listening::serve(listener, router, stop).await,
+            None => listening::serve(listening::without_delay(listener), router, stop).await,
             Some(config) => {
                 listening::serve(TlsListener::new(listener, config), router, stop).await
             }

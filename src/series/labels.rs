@@ -281,8 +281,15 @@ impl LabelsBuilder {
 
 /// How many bytes at the front are the same.
 fn common_prefix(a: &[u8], b: &[u8]) -> usize {
-    let (words, others) = (a.as_chunks::<16>().0, b.as_chunks::<16>().0);
-    let same = words.iter().zip(others).take_while(|(a, b)| a == b).count() * 16;
+    let (words, others) = (a.as_chunks::<8>().0, b.as_chunks::<8>().0);
+    let differs = |(a, b): (&[u8; 8], &[u8; 8])| u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
+    let mut same = 0;
+    for difference in words.iter().zip(others).map(differs) {
+        if difference != 0 {
+            return same + difference.trailing_zeros() as usize / 8;
+        }
+        same += 8;
+    }
     let rest = a[same..].iter().zip(&b[same..]);
     same + rest.take_while(|(a, b)| a == b).count()
 }

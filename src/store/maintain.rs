@@ -4,7 +4,7 @@ use crate::block::{Block, BlockSpec, BlockUse, Opened, write_block};
 use crate::error::{Result, StoreError};
 use crate::format::{file_name, file_number};
 use crate::head::Head;
-use crate::select::{Set, SetBuilder};
+use crate::select::{Guide, Set, SetBuilder};
 use crate::shared::Shared;
 use crate::source::{HeadNodes, gather_head};
 use crate::wal::{WAL_STEM, put_exemplar, put_frame, put_metadata, put_series, put_target};
@@ -251,11 +251,14 @@ impl Shared {
         let Some(group) = self.group(&blocks, late_before) else {
             return Ok(false);
         };
-        let mut builder = SetBuilder::default();
+        let first = group[0].index(self.next_use())?;
+        let guide = first.guide(&(0..first.len() as u32).collect::<Vec<_>>());
+        let guide = guide.map_err(|error| group[0].malformed(error))?;
+        let mut builder = SetBuilder::new(&guide);
         for block in &group {
             let index = block.index(self.next_use())?;
             let all: Vec<u32> = (0..index.len() as u32).collect();
-            let (gathered, ended) = block.gather(&index, &all, TimeRange::ALL, builder.known());
+            let (gathered, ended) = block.gather(&index, &all, TimeRange::ALL, &guide);
             ended?;
             builder.add(gathered);
         }
@@ -421,10 +424,11 @@ pub(crate) struct Snapshot {
 
 impl Snapshot {
     pub(crate) fn of(head: &Head, range: TimeRange) -> Self {
-        let mut builder = SetBuilder::default();
+        let guide = Guide::default();
+        let mut builder = SetBuilder::new(&guide);
         let mut ids: Vec<u32> = head.iter().map(|(id, _)| id).collect();
         head.sort(&mut ids);
-        let (gathered, nodes): (_, HeadNodes) = gather_head(head, &ids, range);
+        let (gathered, nodes): (_, HeadNodes) = gather_head(head, &ids, range, &guide);
         builder.add(gathered);
         let set = builder.finish();
         let mut records = Vec::new();

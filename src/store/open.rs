@@ -10,7 +10,7 @@ use crate::head::{Head, Places, Track, Verdict};
 use crate::health::Damage;
 use crate::maintain::{BLOCK_STEM, CHECKPOINT_STEM, Maintenance, TEMPORARY};
 use crate::options::{Clock, Options};
-use crate::select::{Known, SetBuilder};
+use crate::select::{Guide, SetBuilder};
 use crate::shared::{Shared, sort_blocks};
 use crate::wal::{Record, Wal, read_records, read_segment, segments, walk_frames};
 use series::{SeriesSet, TimeRange};
@@ -319,8 +319,9 @@ impl Opening<'_> {
         drop(bytes);
 
         // Several timelines, or damage: sample by sample.
-        let mut builder = SetBuilder::default();
-        let (gathered, ended) = block.gather(&index, &slowly, TimeRange::ALL, Known::default());
+        let guide = Guide::default();
+        let mut builder = SetBuilder::new(&guide);
+        let (gathered, ended) = block.gather(&index, &slowly, TimeRange::ALL, &guide);
         ended?;
         builder.add(gathered);
         let set = builder.finish();

@@ -1,11 +1,11 @@
 //! Reading: the store as a [`SeriesSource`].
 
 use crate::block::{Block, BlockLabels, Index};
-use crate::error::Result;
+use crate::error::{Result, StoreError};
 use crate::head::Head;
 use crate::matching::find;
 use crate::parts::{PART, Whole, is_part, split};
-use crate::select::{Gathered, Gathering, Known, SetBuilder};
+use crate::select::{Gathered, Gathering, Guide, Set, SetBuilder, Stretch};
 use crate::shared::Shared;
 use crate::store::Store;
 use series::{
@@ -13,7 +13,6 @@ use series::{
     SeriesSet, SeriesSource, TimeRange, Workers,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 impl SeriesSource for Store {
@@ -251,64 +250,96 @@ fn each_series(
 /// Tracks that are gathered by the thread that asks, for it has done so before others begin.
 const FEW_TRACKS: usize = 4_000;
 
-/// What a query selects from some sources.
-struct Selecting<'a> {
+/// What a query selects.
+struct Selection<'a> {
     shared: &'a Shared,
     matchers: &'a [Matcher],
     range: TimeRange,
-    series: SetBuilder,
-    /// Parts of histograms, each a series of its own.
-    parts: SetBuilder,
-    warnings: Vec<String>,
 }
 
-/// What a block has of it.
+/// What fulfils the matchers in a block: series, and parts of histograms.
+struct InBlock {
+    index: Arc<Index>,
+    series: Vec<u32>,
+    parts: Vec<u32>,
+}
+
+/// By what series and parts of all sources are known.
 #[derive(Default)]
-struct OfBlock {
+struct Guides {
+    series: Guide,
+    parts: Guide,
+}
+
+/// What a source has.
+#[derive(Default)]
+struct OfSource {
     series: Gathered,
     parts: Gathered,
     warning: Option<String>,
 }
 
-impl Selecting<'_> {
-    fn gather(&self, block: &Arc<Block>) -> OfBlock {
+impl Selection<'_> {
+    /// What a block has, or why that cannot be told. Damage to one leaves the others readable.
+    fn look_into(&self, block: &Block) -> std::result::Result<InBlock, String> {
         let Some(index) = index_of(self.shared, block) else {
-            return OfBlock {
-                warning: Some(format!("{} cannot be read", block.path().display())),
-                ..OfBlock::default()
-            };
+            return Err(format!("{} cannot be read", block.path().display()));
         };
-        // Damage to one block leaves the others readable.
         let labels = BlockLabels(block, &index);
         let found = find(self.matchers, &labels).and_then(|found| split(found, &labels));
-        let mut of_block = OfBlock::default();
-        let ended = found.and_then(|(series, parts)| {
-            let (gathered, ended) = block.gather(&index, &series, self.range, self.series.known());
-            of_block.series = gathered;
-            ended?;
-            if parts.is_empty() {
-                return Ok(());
-            }
-            let (gathered, ended) = block.gather(&index, &parts, self.range, self.parts.known());
-            of_block.parts = gathered;
-            ended
-        });
-        if let Err(error) = ended {
-            self.shared.report(block.path(), error.to_string());
-            of_block.warning = Some(error.to_string());
-        }
-        of_block
+        let (series, parts) = found.map_err(|error| self.report(block, &error))?;
+        Ok(InBlock {
+            index,
+            series,
+            parts,
+        })
     }
 
-    fn add(&mut self, of_blocks: Vec<OfBlock>) {
-        let (mut series, mut parts) = (Vec::new(), Vec::new());
-        for of_block in of_blocks {
-            series.push(of_block.series);
-            parts.push(of_block.parts);
-            self.warnings.extend(of_block.warning);
+    fn gather(&self, block: &Arc<Block>, found: &InBlock, guides: &Guides) -> OfSource {
+        let gather = |series: &[u32], guide: &Guide| {
+            if series.is_empty() {
+                return (Gathered::default(), Ok(()));
+            }
+            block.gather(&found.index, series, self.range, guide)
+        };
+        let (series, ended) = gather(&found.series, &guides.series);
+        let (parts, parts_ended) = gather(&found.parts, &guides.parts);
+        let error = ended.and(parts_ended).err();
+        OfSource {
+            series,
+            parts,
+            warning: error.map(|error| self.report(block, &error)),
         }
-        self.series.add_all(series);
-        self.parts.add_all(parts);
+    }
+
+    fn report(&self, block: &Block, error: &StoreError) -> String {
+        self.shared.report(block.path(), error.to_string());
+        error.to_string()
+    }
+}
+
+impl Guides {
+    fn is_empty(&self) -> bool {
+        self.series.len() + self.parts.len() == 0
+    }
+
+    fn of_head(head: &Head, series: &[u32], parts: &[u32]) -> Self {
+        let guide = |ids: &[u32]| {
+            let series = ids.iter().filter_map(|id| head.get(*id));
+            Guide::new(series.map(|series| series.labels.clone()).collect())
+        };
+        Self {
+            series: guide(series),
+            parts: guide(parts),
+        }
+    }
+
+    /// What cannot be read here says so when it is gathered.
+    fn of_block(found: &InBlock) -> Self {
+        Self {
+            series: found.index.guide(&found.series).unwrap_or_default(),
+            parts: found.index.guide(&found.parts).unwrap_or_default(),
+        }
     }
 }
 
@@ -320,57 +351,81 @@ fn select(
     interrupt: &Interrupt,
     workers: &dyn Workers,
 ) -> Result<Box<dyn SeriesSet>> {
-    let mut selecting = Selecting {
+    let selection = Selection {
         shared,
         matchers,
         range,
-        series: SetBuilder::default(),
-        parts: SetBuilder::default(),
-        warnings: Vec::new(),
     };
     // The head first, and the list of blocks under its lock: what moves from one to the other
     // meanwhile is in exactly one of them.
     let head = shared.head();
     let blocks = blocks_in(shared, range);
     let found = find(matchers, &head.postings)?;
-    let (mut found, mut of_these) = split(found, &head.postings)?;
-    head.sort(&mut found);
-    selecting.series.add(gather_head(&head, &found, range).0);
-    head.sort(&mut of_these);
-    selecting.parts.add(gather_head(&head, &of_these, range).0);
-    drop(head);
-    // The first that has any series is what the others are compared with.
-    let mut blocks = blocks.iter();
-    while selecting.series.known().is_empty()
-        && let Some(block) = blocks.next()
-    {
-        interrupt.check()?;
-        let of_block = selecting.gather(block);
-        selecting.add(vec![of_block]);
-    }
-    let slots: Vec<(&Arc<Block>, OnceLock<OfBlock>)> =
-        blocks.map(|block| (block, OnceLock::new())).collect();
-    let gather = |at: usize| {
-        let (block, slot) = &slots[at];
-        if interrupt.check().is_ok() {
-            slot.get_or_init(|| selecting.gather(block));
-        }
+    let (mut series, mut parts) = split(found, &head.postings)?;
+    head.sort(&mut series);
+    head.sort(&mut parts);
+    let mut guides = Guides::of_head(&head, &series, &parts);
+    let of_head = OfSource {
+        series: gather_head(&head, &series, range, &guides.series).0,
+        parts: gather_head(&head, &parts, range, &guides.parts).0,
+        warning: None,
     };
-    if selecting.series.known().len() * slots.len() > FEW_TRACKS {
-        workers.run(slots.len(), &gather);
+    drop(head);
+    // Without any in the head, those of the first block that has some are the guides.
+    let mut looked_into = Vec::new();
+    for block in &blocks {
+        if !guides.is_empty() {
+            break;
+        }
+        interrupt.check()?;
+        let found = selection.look_into(block);
+        if let Ok(found) = &found {
+            guides = Guides::of_block(found);
+        }
+        looked_into.push(found);
+    }
+    let gathered: Vec<OnceLock<OfSource>> = blocks.iter().map(|_| OnceLock::new()).collect();
+    let gather = |at: usize| {
+        if interrupt.check().is_err() {
+            return;
+        }
+        let block = &blocks[at];
+        let fresh;
+        let found = match looked_into.get(at) {
+            Some(found) => found,
+            None => {
+                fresh = selection.look_into(block);
+                &fresh
+            }
+        };
+        gathered[at].get_or_init(|| match found {
+            Ok(found) => selection.gather(block, found, &guides),
+            Err(warning) => OfSource {
+                warning: Some(warning.clone()),
+                ..OfSource::default()
+            },
+        });
+    };
+    let tracks = (guides.series.len() + guides.parts.len()).saturating_mul(blocks.len());
+    if tracks > FEW_TRACKS {
+        workers.run(blocks.len(), &gather);
     } else {
-        OneThread.run(slots.len(), &gather);
+        OneThread.run(blocks.len(), &gather);
     }
     interrupt.check()?;
-    let of_blocks = slots.into_iter().filter_map(|(_, slot)| slot.into_inner());
-    let of_blocks = of_blocks.collect();
-    selecting.add(of_blocks);
+    let of_blocks = gathered.into_iter().filter_map(OnceLock::into_inner);
+    let (mut series, mut parts, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
+    for of_source in std::iter::once(of_head).chain(of_blocks) {
+        series.push(of_source.series);
+        parts.push(of_source.parts);
+        warnings.extend(of_source.warning);
+    }
     shared.trim_indexes();
-    let set = selecting.series.finish();
-    for warning in selecting.warnings {
+    let set = put_together(&guides.series, series);
+    for warning in warnings {
         set.warn(warning);
     }
-    let parts = selecting.parts.finish();
+    let parts = put_together(&guides.parts, parts);
     Ok(if parts.is_empty() {
         Box::new(set)
     } else {
@@ -378,13 +433,24 @@ fn select(
     })
 }
 
+fn put_together(guide: &Guide, sources: Vec<Gathered>) -> Set {
+    let mut builder = SetBuilder::new(guide);
+    builder.add_all(sources);
+    builder.finish()
+}
+
 /// Where each timeline of the head stands in the set, and which of its rows are wanted.
-pub(crate) type HeadNodes = HashMap<u32, Option<(u32, Range<u32>)>>;
+pub(crate) type HeadNodes = HashMap<u32, Option<Stretch>>;
 
 /// Gathers series of the head, sorted by labels, as far as they have samples in `range`.
-pub(crate) fn gather_head(head: &Head, series: &[u32], range: TimeRange) -> (Gathered, HeadNodes) {
+pub(crate) fn gather_head(
+    head: &Head,
+    series: &[u32],
+    range: TimeRange,
+    guide: &Guide,
+) -> (Gathered, HeadNodes) {
     let mut nodes = HeadNodes::new();
-    let mut gathering = Gathering::new(range, Known::default(), series.len(), None);
+    let mut gathering = Gathering::new(range, guide, series.len(), None);
     for id in series {
         let Some(series) = head.get(*id) else {
             continue;

@@ -32,6 +32,7 @@ impl TlsListener {
     }
 
     fn begin(&mut self, stream: TcpStream, peer: SocketAddr) {
+        super::answer_at_once(&stream);
         let acceptor = self.acceptor.clone();
         self.handshakes.spawn(async move {
             let handshake = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await;

@@ -39,9 +39,14 @@ pub(crate) fn groups_of(rows: &dyn Rows, grouping: &Grouping) -> Groups {
         rows: Vec::new(),
     };
     let mut known = LabelGroups::default();
+    let all = matches!(grouping, Grouping::By(names) if names.is_empty());
     for row in 0..rows.len() {
         let head = rows.head(row);
-        let group = known.number(&head.labels, |name| makes_groups(grouping, name));
+        let group = if all && row > 0 {
+            0
+        } else {
+            known.number(&head.labels, |name| makes_groups(grouping, name))
+        };
         if group == groups.heads.len() {
             groups.heads.push(Head {
                 labels: known.labels()[group].clone(),

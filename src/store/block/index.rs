@@ -2,6 +2,7 @@
 
 use crate::bytes::{Malformed, Reader, put_uvarint};
 use crate::codec::CHUNK_SAMPLES;
+use crate::select::Guide;
 use series::Labels;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -312,6 +313,12 @@ impl Index {
         let labels = Labels::from_sorted(pairs);
         let shared = like.filter(|like| **like == labels).cloned();
         Ok(slot.get_or_init(|| shared.unwrap_or(labels)))
+    }
+
+    /// The labels of these series, which stand in the order of their labels.
+    pub(crate) fn guide(&self, series: &[u32]) -> Result<Guide, Malformed> {
+        let labels = series.iter().map(|at| self.labels(*at).cloned());
+        Ok(Guide::new(labels.collect::<Result<_, _>>()?))
     }
 
     /// The series with exactly these labels.

@@ -14,12 +14,11 @@ use crate::disk::{Disk, ReadFile};
 use crate::error::{Result, StoreError};
 use crate::format::{FileKind, HEADER_LEN, Header};
 use crate::matching::LabelIndex;
-use crate::select::{Gathered, Gathering, Known};
+use crate::select::{Gathered, Gathering, Guide, Stretch};
 use footer::{FOOTER_WINDOW, Section};
 use parity::mend;
 use series::Labels;
 use std::io;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -239,9 +238,9 @@ impl Block {
         index: &Index,
         series: &[u32],
         range: series::TimeRange,
-        known: Known<'_>,
+        guide: &Guide,
     ) -> (Gathered, Result<()>) {
-        let mut gathering = Gathering::new(range, known, series.len(), Some(self));
+        let mut gathering = Gathering::new(range, guide, series.len(), Some(self));
         let ended = self.gather_all(index, series, &mut gathering);
         (gathering.finish(), ended)
     }
@@ -253,7 +252,7 @@ impl Block {
         gathering: &mut Gathering<'_>,
     ) -> Result<()> {
         // For each timeline, once it is asked for, its node and which of its rows are wanted.
-        let mut nodes: Vec<Option<Option<(u32, Range<u32>)>>> = vec![None; index.timelines.len()];
+        let mut nodes: Vec<Option<Option<Stretch>>> = vec![None; index.timelines.len()];
         let mut track = TrackEntry::default();
         for &at in series {
             let malformed = |error| self.malformed(error);
@@ -298,7 +297,7 @@ impl Block {
         index: &Index,
         timeline: u32,
         gathering: &mut Gathering<'_>,
-    ) -> Result<Option<(u32, Range<u32>)>> {
+    ) -> Result<Option<Stretch>> {
         let range = gathering.range();
         let Some(entry) = index.timelines.get(timeline as usize) else {
             return Ok(None);

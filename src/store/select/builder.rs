@@ -1,33 +1,44 @@
 //! Puts a set together from sources.
 
-use super::gathered::{Gathered, Identity, Known, NONE};
+use super::gathered::{Gathered, Guide, Identity, NONE};
 use super::set::{NodeTimes, PieceChunks, Set, SetSeries};
 use series::Labels;
 use std::collections::HashMap;
 use std::ops::Range;
 
 /// Collects what a query reads.
-#[derive(Default)]
-pub(crate) struct SetBuilder {
+pub(crate) struct SetBuilder<'a> {
     set: Set,
+    /// By which the sources were gathered.
+    guide: &'a Guide,
+    /// Where the series that it names stand.
+    guided: Vec<u32>,
+    /// Which of them came last, if none but it did.
+    last_guided: Option<u32>,
+    /// Where others stand.
+    strangers: Vec<u32>,
+    /// Those by their labels, as far as somebody had to look for one among them.
+    by_labels: HashMap<Labels, u32>,
     /// The last piece of each series.
     last_pieces: Vec<u32>,
     /// So many series at the front stand in the order of their labels.
     sorted: usize,
-    /// Series by their labels, as far as somebody had to look for one among them.
-    by_labels: HashMap<Labels, u32>,
-    /// The first series that is not in `by_labels` yet.
-    unlisted: usize,
-    /// Where the next new series of a source is expected.
+    /// Where the next stranger of a source is expected among those.
     hint: usize,
 }
 
-impl SetBuilder {
-    /// The series so far, for the sources that come next.
-    pub(crate) fn known(&self) -> Known<'_> {
-        Known {
-            series: &self.set.series,
-            sorted: self.sorted,
+impl<'a> SetBuilder<'a> {
+    pub(crate) fn new(guide: &'a Guide) -> Self {
+        Self {
+            set: Set::default(),
+            guide,
+            guided: vec![NONE; guide.len()],
+            last_guided: None,
+            strangers: Vec::new(),
+            by_labels: HashMap::new(),
+            last_pieces: Vec::new(),
+            sorted: 0,
+            hint: 0,
         }
     }
 
@@ -87,14 +98,23 @@ impl SetBuilder {
                 piece
             }));
         self.hint = 0;
-        let before = self.set.series.len();
+        let before = self.strangers.len();
         for series in source.series {
             let at = match series.is {
-                Identity::Known(at) => at as usize,
-                Identity::New(at) => {
-                    self.place_of(&source.new[at as usize], source.searched, before)
-                }
+                Identity::Guided(at) => match self.guided[at as usize] {
+                    NONE => {
+                        // Behind the one that the guide names before it needs no comparison.
+                        let follows = self.last_guided.is_some_and(|last| last < at);
+                        let place = self.push_series(self.guide.labels(at), follows);
+                        self.last_guided = Some(at);
+                        self.guided[at as usize] = place;
+                        place
+                    }
+                    known => known,
+                },
+                Identity::Stranger(at) => self.place_of(&source.strangers[at as usize], before),
             };
+            let at = at as usize;
             let (first, last) = (
                 first_piece + series.first_piece,
                 first_piece + series.last_piece,
@@ -108,39 +128,47 @@ impl SetBuilder {
         }
     }
 
-    /// Where the series with these labels stands, perhaps from now on. It is none of the first
-    /// `searched`, and, as no labels come twice within a source, none behind the first `before`.
-    fn place_of(&mut self, labels: &Labels, searched: usize, before: usize) -> usize {
+    /// `follows` where the series is known to stand behind the last one.
+    fn push_series(&mut self, labels: &Labels, follows: bool) -> u32 {
         let series = &mut self.set.series;
-        let expected = series.get(self.hint).filter(|_| self.hint < before);
-        let mut place = expected
-            .is_some_and(|known| known.labels == *labels)
-            .then_some(self.hint);
-        if place.is_none() && searched < before {
-            if self.by_labels.is_empty() {
-                self.unlisted = searched;
-            }
-            for (at, known) in (0..).zip(&*series).take(before).skip(self.unlisted) {
-                self.by_labels.insert(known.labels.clone(), at);
-            }
-            self.unlisted = before;
-            place = self.by_labels.get(labels).map(|at| *at as usize);
+        let at = series.len();
+        let in_order = || follows || series.last().is_none_or(|last| last.labels < *labels);
+        if self.sorted == at && in_order() {
+            self.sorted += 1;
         }
-        let at = place.unwrap_or_else(|| {
-            let at = series.len();
-            if self.sorted == at && series.last().is_none_or(|last| last.labels < *labels) {
-                self.sorted += 1;
-            }
-            series.push(SetSeries {
-                labels: labels.clone(),
-                first_piece: NONE,
-                bound: 0,
-                disordered: false,
-            });
-            self.last_pieces.push(NONE);
-            at
+        series.push(SetSeries {
+            labels: labels.clone(),
+            first_piece: NONE,
+            bound: 0,
+            disordered: false,
         });
-        self.hint = at + 1;
+        self.last_pieces.push(NONE);
+        at as u32
+    }
+
+    /// Where a series stands that the guide does not name, perhaps from now on. It is none
+    /// behind the first `before` of the strangers, for no labels come twice within a source.
+    fn place_of(&mut self, labels: &Labels, before: usize) -> u32 {
+        let series = &self.set.series;
+        if let Some(&at) = self.strangers[..before].get(self.hint)
+            && series[at as usize].labels == *labels
+        {
+            self.hint += 1;
+            return at;
+        }
+        for &at in &self.strangers[self.by_labels.len().min(before)..before] {
+            let labels = series[at as usize].labels.clone();
+            self.by_labels.insert(labels, at);
+        }
+        if let Some(&at) = self.by_labels.get(labels) {
+            // Strangers are added in turn, and so stand in the order of their places.
+            let place = self.strangers.partition_point(|other| *other < at);
+            self.hint = place + 1;
+            return at;
+        }
+        let at = self.push_series(labels, false);
+        self.last_guided = None;
+        self.strangers.push(at);
         at
     }
 

@@ -1,6 +1,6 @@
 //! What one source, the head or a block, adds to a set.
 
-use super::set::{Node, NodeTimes, Piece, PieceChunks, SetSeries, Span};
+use super::set::{Node, NodeTimes, Piece, PieceChunks, Span};
 use crate::block::{Block, TrackEntry};
 use crate::codec::{CHUNK_SAMPLES, info};
 use crate::head::Track;
@@ -21,10 +21,8 @@ pub(super) const NONE: u32 = u32::MAX;
 pub(crate) struct Gathered {
     pub(super) block: Option<Arc<Block>>,
     pub(super) series: Vec<GatheredSeries>,
-    /// The labels of series that the set may not have yet.
-    pub(super) new: Vec<Labels>,
-    /// None of those is among so many series at the front of the set.
-    pub(super) searched: usize,
+    /// The labels of series that the guide does not name.
+    pub(super) strangers: Vec<Labels>,
     pub(super) pieces: Vec<Piece>,
     pub(super) nodes: Vec<Node>,
     pub(super) runs: Vec<(u32, u32)>,
@@ -47,35 +45,42 @@ pub(super) struct GatheredSeries {
 /// Which series it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Identity {
-    /// One that the set has.
-    Known(u32),
-    /// One of those that it may not have.
-    New(u32),
+    /// One that the guide names.
+    Guided(u32),
+    /// One of the strangers.
+    Stranger(u32),
 }
 
-/// The series that a set has already. Most sources hold the same ones.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Known<'a> {
-    pub(super) series: &'a [SetSeries],
-    /// So many at the front stand in the order of their labels.
-    pub(super) sorted: usize,
-}
+/// The series that one of the sources has, by which those of all are known: most sources have
+/// the same ones.
+#[derive(Default)]
+pub(crate) struct Guide(Vec<Labels>);
 
-impl Known<'_> {
+impl Guide {
+    /// Of labels in their order; what follows one out of order is left out.
+    pub(crate) fn new(mut labels: Vec<Labels>) -> Self {
+        let disorder = labels.windows(2).position(|pair| pair[0] >= pair[1]);
+        labels.truncate(disorder.map_or(labels.len(), |at| at + 1));
+        Self(labels)
+    }
+
     pub(crate) fn len(&self) -> usize {
-        self.series.len()
+        self.0.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.series.is_empty()
+    pub(super) fn labels(&self, at: u32) -> &Labels {
+        &self.0[at as usize]
     }
 }
+
+/// A node, and which rows of its source's timeline it holds.
+pub(crate) type Stretch = (u32, Range<u32>);
 
 /// A source that is being gathered. Several can be at the same time.
 pub(crate) struct Gathering<'a> {
     range: TimeRange,
-    known: Known<'a>,
-    /// Where among the known series the next one is expected.
+    guide: &'a Guide,
+    /// Where the guide names the next series, as is expected.
     hint: usize,
     out: Gathered,
 }
@@ -92,20 +97,17 @@ impl<'a> Gathering<'a> {
     /// block.
     pub(crate) fn new(
         range: TimeRange,
-        known: Known<'a>,
+        guide: &'a Guide,
         series: usize,
         block: Option<&Arc<Block>>,
     ) -> Self {
-        let new = if known.series.is_empty() { series } else { 0 };
         Self {
             range,
-            known,
+            guide,
             hint: 0,
             out: Gathered {
                 block: block.cloned(),
                 series: Vec::with_capacity(series),
-                new: Vec::with_capacity(new),
-                searched: known.sorted,
                 pieces: Vec::with_capacity(series),
                 runs: Vec::with_capacity(series),
                 ..Gathered::default()
@@ -126,42 +128,38 @@ impl<'a> Gathering<'a> {
         self.out.warnings.push(text);
     }
 
-    /// The labels that come next if this source holds the same series as those before, in the
-    /// same order, as sources mostly do.
+    /// The labels that come next if this source has what the guide names, in the same order.
     pub(crate) fn expected(&self) -> Option<&'a Labels> {
-        self.known
-            .series
-            .get(self.hint)
-            .map(|series| &series.labels)
+        self.guide.0.get(self.hint)
     }
 
     /// Which series has these labels; they come behind those before them, or are the last of
     /// them.
     fn identify(&mut self, labels: &Labels) -> Identity {
-        let Known { series, sorted } = self.known;
+        let guide = &*self.guide.0;
         // The one that is expected next, or another track of the series before.
         for at in [self.hint, self.hint.wrapping_sub(1)] {
-            if series.get(at).is_some_and(|known| known.labels == *labels) {
+            if guide.get(at) == Some(labels) {
                 self.hint = at + 1;
-                return Identity::Known(at as u32);
+                return Identity::Guided(at as u32);
             }
         }
-        let new = &mut self.out.new;
-        if new.last() == Some(labels) {
-            return Identity::New(new.len() as u32 - 1);
+        let strangers = &mut self.out.strangers;
+        if strangers.last() == Some(labels) {
+            return Identity::Stranger(strangers.len() as u32 - 1);
         }
-        if let Some(rest) = series[..sorted].get(self.hint..)
-            && rest.first().is_some_and(|next| next.labels < *labels)
+        if let Some(rest) = guide.get(self.hint..)
+            && rest.first().is_some_and(|next| next < labels)
         {
-            let place = rest.partition_point(|known| known.labels < *labels);
+            let place = rest.partition_point(|known| known < labels);
             self.hint += place;
-            if rest.get(place).is_some_and(|known| known.labels == *labels) {
+            if rest.get(place) == Some(labels) {
                 self.hint += 1;
-                return Identity::Known(self.hint as u32 - 1);
+                return Identity::Guided(self.hint as u32 - 1);
             }
         }
-        new.push(labels.clone());
-        Identity::New(new.len() as u32 - 1)
+        strangers.push(labels.clone());
+        Identity::Stranger(strangers.len() as u32 - 1)
     }
 
     /// Adds the rows `wanted` of a timeline.

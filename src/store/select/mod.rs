@@ -5,5 +5,5 @@ mod gathered;
 mod set;
 
 pub(crate) use builder::SetBuilder;
-pub(crate) use gathered::{Gathered, Gathering, Known};
+pub(crate) use gathered::{Gathered, Gathering, Guide, Stretch};
 pub(crate) use set::Set;
