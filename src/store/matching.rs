@@ -13,6 +13,22 @@ pub(crate) trait LabelIndex {
 
     /// The lists of those labels called `name` whose value `keep` wants.
     fn filtered(&self, name: &str, keep: &mut dyn FnMut(&str) -> bool) -> Result<Vec<Vec<u32>>>;
+
+    /// Those that have the label of `matcher` and fulfil it, increasing; where series without
+    /// the label fulfil it as well, those that do not.
+    fn told_apart(&self, matcher: &Matcher) -> Result<Vec<u32>> {
+        tell_apart(self, matcher)
+    }
+}
+
+/// As [`LabelIndex::told_apart`], from every value of the label.
+pub(crate) fn tell_apart<I>(index: &I, matcher: &Matcher) -> Result<Vec<u32>>
+where
+    I: LabelIndex + ?Sized,
+{
+    let wanted = !matcher.matches_absent();
+    let mut keep = |value: &str| matcher.matches(value) == wanted;
+    Ok(union(index.filtered(matcher.name(), &mut keep)?))
 }
 
 /// The series of `index` that fulfil all matchers, increasing.
@@ -22,8 +38,7 @@ pub(crate) fn find(matchers: &[Matcher], index: &dyn LabelIndex) -> Result<Vec<u
     for matcher in matchers {
         if matcher.matches_absent() {
             // Series without the label match as well: only those that do not can be told.
-            let lists = index.filtered(matcher.name(), &mut |value| !matcher.matches(value))?;
-            unwanted.extend(lists);
+            unwanted.push(index.told_apart(matcher)?);
             continue;
         }
         let list = if matcher.op() == MatchOp::Equal {
@@ -34,7 +49,7 @@ pub(crate) fn find(matchers: &[Matcher], index: &dyn LabelIndex) -> Result<Vec<u
                 .map(|value| index.equal(matcher.name(), value));
             union(lists.collect::<Result<_>>()?)
         } else {
-            union(index.filtered(matcher.name(), &mut |value| matcher.matches(value))?)
+            index.told_apart(matcher)?
         };
         let both = match wanted {
             Some(wanted) => intersection(&wanted, &list),

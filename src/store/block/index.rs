@@ -3,10 +3,10 @@
 use crate::bytes::{Malformed, Reader, put_uvarint};
 use crate::codec::CHUNK_SAMPLES;
 use crate::select::Guide;
-use series::Labels;
+use series::{Labels, MatchOp, Matcher};
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// One column of times in a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -198,7 +198,22 @@ pub(crate) struct Index {
     series: Table,
     postings: Vec<u8>,
     labels: Vec<OnceLock<Labels>>,
+    /// What matchers found that look at every value, the latest last.
+    found: Mutex<Vec<Found>>,
 }
+
+/// What a matcher found.
+#[derive(Debug)]
+struct Found {
+    name: String,
+    op: MatchOp,
+    value: String,
+    series: Vec<u32>,
+}
+
+/// Matchers whose finds are remembered, and the most series of each: a mebibyte in all.
+const MATCHERS: usize = 16;
+const SERIES_OF_A_MATCHER: usize = 16 << 10;
 
 impl Index {
     /// Takes the sections as they stand in the file. Without postings they are made anew.
@@ -223,6 +238,7 @@ impl Index {
             labels: (0..series.len()).map(|_| OnceLock::new()).collect(),
             series,
             postings: Vec::new(),
+            found: Mutex::default(),
         };
         index.postings = match postings {
             Some(postings) => postings,
@@ -254,10 +270,13 @@ impl Index {
     pub(crate) fn heap_size(&self) -> usize {
         let labels = self.len() * (size_of::<OnceLock<Labels>>() + 128);
         let timelines = self.timelines.iter().map(|t| 64 + t.lens.len() * 4);
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = found.iter().map(|found| 128 + 4 * found.series.len());
         self.symbols.0.len()
             + self.series.0.len()
             + self.postings.len()
             + labels
+            + found.sum::<usize>()
             + timelines.sum::<usize>()
     }
 
@@ -430,6 +449,36 @@ impl Index {
         Ok(lists)
     }
 
+    /// The series that this matcher found when it was last asked, where that is remembered.
+    pub(crate) fn found_before(&self, matcher: &Matcher) -> Option<Vec<u32>> {
+        let mut all = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = all.iter().position(|found| {
+            (&*found.name, found.op, &*found.value)
+                == (matcher.name(), matcher.op(), matcher.value())
+        })?;
+        let found = all.remove(at);
+        let series = found.series.clone();
+        all.push(found);
+        Some(series)
+    }
+
+    /// Remembers what a matcher found, and forgets the one that was asked longest ago.
+    pub(crate) fn remember(&self, matcher: &Matcher, series: &[u32]) {
+        if series.len() > SERIES_OF_A_MATCHER {
+            return;
+        }
+        let mut all = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() == MATCHERS {
+            all.remove(0);
+        }
+        all.push(Found {
+            name: matcher.name().to_owned(),
+            op: matcher.op(),
+            value: matcher.value().to_owned(),
+            series: series.to_vec(),
+        });
+    }
+
     /// Every label's name, with each of its values.
     pub(crate) fn each_label(&self, mut take: impl FnMut(&str, &str)) -> Result<(), Malformed> {
         for at in 0..self.posting_count() {
@@ -451,6 +500,27 @@ mod tests {
         let slices: Vec<[u8; 4]> = series.iter().map(|(n, v)| [1, *n, *v, 0]).collect();
         put_table(&mut entries, slices.iter().map(|slice| &slice[..]));
         Index::new(&[0], table, entries, None).unwrap()
+    }
+
+    #[test]
+    fn the_matchers_asked_last_are_remembered_apart() {
+        let index = index(&[(0, 1), (0, 2)], &["a", "x", "y"]);
+        let matcher = |op, value: &str| Matcher::new(op, "a", value).unwrap();
+        for at in 0..=MATCHERS as u32 {
+            let asked = matcher(MatchOp::Regex, &format!("x{at}"));
+            assert_eq!(index.found_before(&asked), None);
+            index.remember(&asked, &[at]);
+            // This one is asked every time, and so stays.
+            let first = matcher(MatchOp::Regex, "x0");
+            assert_eq!(index.found_before(&first), Some(vec![0]));
+        }
+        let found = |op, value| index.found_before(&matcher(op, value));
+        assert_eq!(found(MatchOp::Regex, "x1"), None);
+        assert_eq!(found(MatchOp::Regex, "x2"), Some(vec![2]));
+        assert_eq!(found(MatchOp::NotRegex, "x2"), None);
+        let many = vec![0; SERIES_OF_A_MATCHER + 1];
+        index.remember(&matcher(MatchOp::Regex, "x.*"), &many);
+        assert_eq!(found(MatchOp::Regex, "x.*"), None);
     }
 
     #[test]

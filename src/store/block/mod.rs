@@ -13,11 +13,11 @@ use crate::codec::{Kernel, decode_times};
 use crate::disk::{Disk, ReadFile};
 use crate::error::{Result, StoreError};
 use crate::format::{FileKind, HEADER_LEN, Header};
-use crate::matching::LabelIndex;
+use crate::matching::{LabelIndex, tell_apart};
 use crate::select::{Gathered, Gathering, Guide, Stretch};
 use footer::{FOOTER_WINDOW, Section};
 use parity::mend;
-use series::Labels;
+use series::{Labels, Matcher};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -360,5 +360,16 @@ impl LabelIndex for BlockLabels<'_> {
 
     fn filtered(&self, name: &str, keep: &mut dyn FnMut(&str) -> bool) -> Result<Vec<Vec<u32>>> {
         self.1.filtered(name, keep).map_err(|e| self.0.malformed(e))
+    }
+
+    /// Dashboards ask the same again and again, and to look at every value of a label costs more
+    /// than to read the few series that are found.
+    fn told_apart(&self, matcher: &Matcher) -> Result<Vec<u32>> {
+        if let Some(found) = self.1.found_before(matcher) {
+            return Ok(found);
+        }
+        let found = tell_apart(self, matcher)?;
+        self.1.remember(matcher, &found);
+        Ok(found)
     }
 }
