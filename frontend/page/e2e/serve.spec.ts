@@ -37,7 +37,10 @@ test('names, values and errors of strangers are text', async ({ page }) => {
   const seen = watch(page);
   await page.goto(server.url);
   await expect(page.locator('#targets .state.down')).toHaveText('down');
-  await expect(page.locator('figure', { hasText: 'jobs_total, per second' })).toContainText(HOSTILE);
+  const panel = page.locator('figure', { hasText: 'jobs_total, per second' });
+  await expect(panel).toContainText(HOSTILE);
+  // Its text comes with the first scrape, which is not a step old yet.
+  await expect(panel.locator('.latest')).toHaveText('0 /s');
   await page.getByLabel('PromQL').fill('{__name__=~".*img.*|jobs_total"}');
   await page.getByLabel('PromQL').press('Enter');
   await expect(page.locator('#answer tbody tr')).toHaveCount(2);
