@@ -39,7 +39,6 @@ const OURS: &[&str] = &[
 ];
 
 fn main() -> ExitCode {
-    wiring::keep_free_memory();
     let variables = environment();
     match Launch::from_environment(&variables, std::env::temp_dir()) {
         Ok(launch) => serve_grafana(&variables, &launch),

@@ -4,7 +4,8 @@
 //! megabytes of it at the end of an arena, and the next query has each page made and zeroed anew
 //! by whichever thread touches it first: a seventh of the time of a join of 2,000 series with
 //! their sums. Dashboards ask the same again every few seconds, so that it is kept between them,
-//! and given back once a minute (mallopt(3), malloc_trim(3)).
+//! and given back once a minute, when stores are kept tidy (mallopt(3), malloc_trim(3)). Without a
+//! store nothing is kept.
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[allow(unsafe_code)]

@@ -15,7 +15,6 @@ mod stored;
 mod wanted;
 
 pub(crate) use data_dir::DataDir;
-pub(crate) use memory::keep_free_memory;
 pub(crate) use person::PersonsMachine;
 pub(crate) use store_metrics::StoreMetrics;
 

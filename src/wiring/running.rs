@@ -1,4 +1,4 @@
-use super::memory::give_back_free_memory;
+use super::memory::{give_back_free_memory, keep_free_memory};
 use scrape::{Clock, DiskFiles, Scraper, SystemNames};
 use std::path::Path;
 use std::sync::Arc;
@@ -63,6 +63,7 @@ impl Running {
         };
         let stop = begin.stop;
         let scraper = Scraper::start(surroundings, begin.settings, &stop);
+        keep_free_memory();
         let kept_tidy = maintain(store.clone(), begin.upkeep, stop.clone());
         begin.runtime.spawn(kept_tidy);
         Ok(Self {
