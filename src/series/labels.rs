@@ -1,6 +1,7 @@
 use crate::METRIC_NAME;
 use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// Why a set of labels is refused.
@@ -17,7 +18,7 @@ pub enum LabelsError {
 /// One shared allocation: cloning costs a counter, comparing for equality and hashing one run
 /// over the bytes. Each name and value stands in the text behind its length, written as
 /// characters below U+8000 with 14 bits each, so that the whole stays valid UTF-8.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, Eq)]
 pub struct Labels(Arc<str>);
 
 impl Labels {
@@ -96,6 +97,25 @@ impl Labels {
         Pairs(&self.0)
     }
 
+    /// The pairs from a byte of the text on at which one begins.
+    pub(crate) fn iter_from(&self, begin: usize) -> impl Iterator<Item = (&str, &str)> + Clone {
+        Pairs(&self.0[begin..])
+    }
+
+    /// Where the pairs from `begin` on end in the text.
+    pub(crate) fn pair_ends(&self, begin: usize) -> impl Iterator<Item = usize> {
+        let mut pairs = Pairs(&self.0[begin..]);
+        std::iter::from_fn(move || {
+            pairs.next()?;
+            Some(self.0.len() - pairs.0.len())
+        })
+    }
+
+    /// How many bytes of the text are the same at the front.
+    pub(crate) fn same_bytes(&self, other: &Self) -> usize {
+        common_prefix(self.0.as_bytes(), other.0.as_bytes())
+    }
+
     /// The value of `name`, where it is present.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
@@ -144,6 +164,19 @@ impl Labels {
     #[must_use]
     pub fn heap_size(&self) -> usize {
         self.0.len()
+    }
+}
+
+/// Labels that share their memory, as most of one series do, are not looked at.
+impl PartialEq for Labels {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+
+impl Hash for Labels {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
     }
 }
 

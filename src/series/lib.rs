@@ -20,6 +20,7 @@ mod sample;
 mod secret;
 mod size;
 mod source;
+mod successive;
 mod workers;
 
 pub use answer::{Answer, InstantSample, QueryResult, Series, Stage, Statistics};
@@ -40,6 +41,7 @@ pub use sample::{Exemplar, STALE_NAN, Sample, TimeRange, is_stale};
 pub use secret::Secret;
 pub use size::parse_bytes;
 pub use source::{Columns, LabelQuery, Limited, Run, SeriesExemplars, SeriesSet, SeriesSource};
+pub use successive::Successive;
 pub use workers::{OneThread, Workers};
 
 /// The label that holds a metric's name.

@@ -252,8 +252,7 @@ impl Shared {
             return Ok(false);
         };
         let first = group[0].index(self.next_use())?;
-        let guide = first.guide(&(0..first.len() as u32).collect::<Vec<_>>());
-        let guide = guide.map_err(|error| group[0].malformed(error))?;
+        let guide = Guide::of_block(&first, &(0..first.len() as u32).collect::<Vec<_>>());
         let mut builder = SetBuilder::new(&guide);
         for block in &group {
             let index = block.index(self.next_use())?;

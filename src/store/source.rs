@@ -326,7 +326,7 @@ impl Guides {
     fn of_head(head: &Head, series: &[u32], parts: &[u32]) -> Self {
         let guide = |ids: &[u32]| {
             let series = ids.iter().filter_map(|id| head.get(*id));
-            Guide::new(series.map(|series| series.labels.clone()).collect())
+            Guide::of_labels(series.map(|series| series.labels.clone()).collect())
         };
         Self {
             series: guide(series),
@@ -337,8 +337,8 @@ impl Guides {
     /// What cannot be read here says so when it is gathered.
     fn of_block(found: &InBlock) -> Self {
         Self {
-            series: found.index.guide(&found.series).unwrap_or_default(),
-            parts: found.index.guide(&found.parts).unwrap_or_default(),
+            series: Guide::of_block(&found.index, &found.series),
+            parts: Guide::of_block(&found.index, &found.parts),
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use super::number::{VALUE_BYTES, write_value};
 use super::times::{BETWEEN_BYTES, TimeTexts, push_between};
-use super::{PIECE_BYTES, Pieces, push_labels, push_notices, push_text, push_time, push_value};
-use series::{
-    Answer, HistogramSeries, InstantSample, Labels, QueryResult, Sample, Series, Statistics,
+use super::{
+    PIECE_BYTES, Pieces, SuccessiveLabels, push_labels, push_notices, push_text, push_time,
+    push_value,
 };
+use series::{Answer, HistogramSeries, InstantSample, Labels, QueryResult, Series, Statistics};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -214,7 +215,10 @@ impl Pieces for AnswerJson {
                 more
             }
             QueryResult::Scalar(sample) => {
-                push_point(out, *sample);
+                push_time(out, sample.time);
+                out.extend_from_slice(b",\"");
+                push_value(out, sample.value);
+                out.push(b'"');
                 false
             }
             QueryResult::String { time, value } => {
@@ -238,6 +242,7 @@ impl Pieces for AnswerJson {
 impl AnswerJson {
     /// Writes series from `next` on; `false` when there are no more.
     fn fill_matrix(&mut self, matrix: &[Series], out: &mut Vec<u8>) -> bool {
+        let mut labels = SuccessiveLabels::default();
         while self.next < self.end {
             if out.len() >= self.piece_bytes {
                 return true;
@@ -250,7 +255,7 @@ impl AnswerJson {
                         out.push(b',');
                     }
                     out.extend_from_slice(br#"{"metric":"#);
-                    push_labels(out, &series.labels);
+                    labels.push(out, &series.labels);
                     if series.times.is_empty() {
                         self.end_series(&series.labels, out);
                         continue;
@@ -298,19 +303,31 @@ impl AnswerJson {
     }
 
     fn fill_vector(&mut self, vector: &[InstantSample], out: &mut Vec<u8>) -> bool {
+        let mut labels = SuccessiveLabels::default();
+        // Samples of one query mostly have one time.
+        let (mut time, mut time_text) = (None, Vec::new());
         while self.next < self.end {
             if out.len() >= self.piece_bytes {
                 return true;
             }
-            let entry = &vector[self.next];
+            let InstantSample {
+                labels: own,
+                sample,
+            } = &vector[self.next];
+            if time.replace(sample.time) != Some(sample.time) {
+                time_text.clear();
+                push_time(&mut time_text, sample.time);
+            }
             if self.next > 0 {
                 out.push(b',');
             }
             out.extend_from_slice(br#"{"metric":"#);
-            push_labels(out, &entry.labels);
+            labels.push(out, own);
             out.extend_from_slice(br#","value":["#);
-            push_point(out, entry.sample);
-            out.extend_from_slice(b"]}");
+            out.extend_from_slice(&time_text);
+            out.extend_from_slice(b",\"");
+            push_value(out, sample.value);
+            out.extend_from_slice(b"\"]}");
             self.next += 1;
         }
         false
@@ -362,14 +379,6 @@ fn push_points(
             }
         }
     }
-}
-
-/// `time,"value"`
-fn push_point(out: &mut Vec<u8>, sample: Sample) {
-    push_time(out, sample.time);
-    out.extend_from_slice(b",\"");
-    push_value(out, sample.value);
-    out.push(b'"');
 }
 
 /// `,"stats":{…}`: Prometheus's names where the meaning is the same, and beside them the series

@@ -7,8 +7,8 @@ mod times;
 mod writers;
 
 pub(crate) use answer::{AnswerJson, StatisticsJson};
-pub(crate) use lists::ListJson;
 pub use lists::push_labels;
+pub(crate) use lists::{ListJson, SuccessiveLabels};
 pub(crate) use number::push_value;
 pub(crate) use times::push_time;
 use writers::written;

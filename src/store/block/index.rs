@@ -2,10 +2,10 @@
 
 use crate::bytes::{Malformed, Reader, put_uvarint};
 use crate::codec::CHUNK_SAMPLES;
-use crate::select::Guide;
 use series::{Labels, MatchOp, Matcher};
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// One column of times in a block.
@@ -198,6 +198,8 @@ pub(crate) struct Index {
     series: Table,
     postings: Vec<u8>,
     labels: Vec<OnceLock<Labels>>,
+    /// Whether each series is known to stand behind the one before it.
+    behind: Vec<AtomicBool>,
     /// What matchers found that look at every value, the latest last.
     found: Mutex<Vec<Found>>,
 }
@@ -236,6 +238,7 @@ impl Index {
             timelines,
             symbols: Table(symbols),
             labels: (0..series.len()).map(|_| OnceLock::new()).collect(),
+            behind: (0..series.len()).map(|_| AtomicBool::new(false)).collect(),
             series,
             postings: Vec::new(),
             found: Mutex::default(),
@@ -268,7 +271,7 @@ impl Index {
 
     /// Bytes in memory, once all labels have been asked for.
     pub(crate) fn heap_size(&self) -> usize {
-        let labels = self.len() * (size_of::<OnceLock<Labels>>() + 128);
+        let labels = self.len() * (size_of::<OnceLock<Labels>>() + 1 + 128);
         let timelines = self.timelines.iter().map(|t| 64 + t.lens.len() * 4);
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let found = found.iter().map(|found| 128 + 4 * found.series.len());
@@ -334,10 +337,19 @@ impl Index {
         Ok(slot.get_or_init(|| shared.unwrap_or(labels)))
     }
 
-    /// The labels of these series, which stand in the order of their labels.
-    pub(crate) fn guide(&self, series: &[u32]) -> Result<Guide, Malformed> {
-        let labels = series.iter().map(|at| self.labels(*at).cloned());
-        Ok(Guide::new(labels.collect::<Result<_, _>>()?))
+    /// Whether the labels of the series `next` stand behind those of `before`. Of neighbours in
+    /// the index that is remembered.
+    pub(crate) fn is_behind(&self, before: u32, next: u32) -> Result<bool, Malformed> {
+        let known = self.behind.get(next as usize);
+        let known = known.filter(|_| before.checked_add(1) == Some(next));
+        if known.is_some_and(|known| known.load(Ordering::Relaxed)) {
+            return Ok(true);
+        }
+        let is_behind = self.labels(before)? < self.labels(next)?;
+        if let Some(known) = known {
+            known.store(is_behind, Ordering::Relaxed);
+        }
+        Ok(is_behind)
     }
 
     /// The series with exactly these labels.

@@ -105,7 +105,10 @@ impl<'a> SetBuilder<'a> {
                     NONE => {
                         // Behind the one that the guide names before it needs no comparison.
                         let follows = self.last_guided.is_some_and(|last| last < at);
-                        let place = self.push_series(self.guide.labels(at), follows);
+                        let Some(labels) = self.guide.get(at as usize) else {
+                            continue;
+                        };
+                        let place = self.push_series(labels, follows);
                         self.last_guided = Some(at);
                         self.guided[at as usize] = place;
                         place

@@ -1,18 +1,12 @@
 //! What one source, the head or a block, adds to a set.
 
 use super::set::{Node, NodeTimes, Piece, PieceChunks, Span};
-use crate::block::{Block, TrackEntry};
+use crate::block::{Block, Index, TrackEntry};
 use crate::codec::{CHUNK_SAMPLES, info};
 use crate::head::Track;
 use series::{Labels, TimeRange};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
-
-/// Bytes that are read at once, so that neighbouring series cost one read, and yet the spans of
-/// a dozen blocks, which a series passes through, stay in a processor's cache.
-const SPAN_BYTES: u64 = 128 << 10;
-/// A gap of this many bytes between wanted series is read over.
-const SPAN_GAP: u64 = 16 << 10;
 
 pub(super) const NONE: u32 = u32::MAX;
 
@@ -51,25 +45,74 @@ pub(super) enum Identity {
     Stranger(u32),
 }
 
-/// The series that one of the sources has, by which those of all are known: most sources have
-/// the same ones.
+/// The series that one of the sources has, in the order of their labels. By them those of all
+/// are known: most sources have the same ones.
 #[derive(Default)]
-pub(crate) struct Guide(Vec<Labels>);
+pub(crate) struct Guide {
+    source: GuideSource,
+    len: usize,
+}
+
+/// Where a guide's labels stand.
+enum GuideSource {
+    Own(Vec<Labels>),
+    Block(Arc<Index>, Vec<u32>),
+}
+
+impl Default for GuideSource {
+    fn default() -> Self {
+        Self::Own(Vec::new())
+    }
+}
 
 impl Guide {
-    /// Of labels in their order; what follows one out of order is left out.
-    pub(crate) fn new(mut labels: Vec<Labels>) -> Self {
+    /// Of labels; what follows one out of order is left out.
+    pub(crate) fn of_labels(labels: Vec<Labels>) -> Self {
         let disorder = labels.windows(2).position(|pair| pair[0] >= pair[1]);
-        labels.truncate(disorder.map_or(labels.len(), |at| at + 1));
-        Self(labels)
+        Self {
+            len: disorder.map_or(labels.len(), |at| at + 1),
+            source: GuideSource::Own(labels),
+        }
+    }
+
+    /// Of series of a block; what follows one that is out of order or cannot be read is left
+    /// out.
+    pub(crate) fn of_block(index: &Arc<Index>, series: &[u32]) -> Self {
+        let behind = |pair: &[u32]| index.is_behind(pair[0], pair[1]).unwrap_or(false);
+        let readable = series.first().is_some_and(|at| index.labels(*at).is_ok());
+        let in_order = series.windows(2).take_while(|pair| behind(pair)).count();
+        Self {
+            len: usize::from(readable) * (in_order + 1),
+            source: GuideSource::Block(Arc::clone(index), series.to_vec()),
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.len
     }
 
-    pub(super) fn labels(&self, at: u32) -> &Labels {
-        &self.0[at as usize]
+    pub(super) fn get(&self, at: usize) -> Option<&Labels> {
+        if at >= self.len {
+            return None;
+        }
+        match &self.source {
+            GuideSource::Own(labels) => labels.get(at),
+            GuideSource::Block(index, series) => index.labels(*series.get(at)?).ok(),
+        }
+    }
+
+    /// The first place from `from` on whose labels are not below these.
+    fn place_of(&self, labels: &Labels, from: usize) -> usize {
+        let (mut low, mut high) = (from, self.len);
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.get(middle).is_some_and(|known| known < labels) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
     }
 }
 
@@ -130,13 +173,13 @@ impl<'a> Gathering<'a> {
 
     /// The labels that come next if this source has what the guide names, in the same order.
     pub(crate) fn expected(&self) -> Option<&'a Labels> {
-        self.guide.0.get(self.hint)
+        self.guide.get(self.hint)
     }
 
     /// Which series has these labels; they come behind those before them, or are the last of
     /// them.
     fn identify(&mut self, labels: &Labels) -> Identity {
-        let guide = &*self.guide.0;
+        let guide = self.guide;
         // The one that is expected next, or another track of the series before.
         for at in [self.hint, self.hint.wrapping_sub(1)] {
             if guide.get(at) == Some(labels) {
@@ -148,12 +191,9 @@ impl<'a> Gathering<'a> {
         if strangers.last() == Some(labels) {
             return Identity::Stranger(strangers.len() as u32 - 1);
         }
-        if let Some(rest) = guide.get(self.hint..)
-            && rest.first().is_some_and(|next| next < labels)
-        {
-            let place = rest.partition_point(|known| known < labels);
-            self.hint += place;
-            if rest.get(place) == Some(labels) {
+        if guide.get(self.hint).is_some_and(|next| next < labels) {
+            self.hint = guide.place_of(labels, self.hint);
+            if guide.get(self.hint) == Some(labels) {
                 self.hint += 1;
                 return Identity::Guided(self.hint as u32 - 1);
             }
@@ -312,15 +352,10 @@ impl<'a> Gathering<'a> {
     }
 
     fn span(&mut self, offset: u64, bytes: u64) -> u32 {
-        if let Some(last) = self.out.spans.last_mut()
-            && last.end <= offset
-            && offset - last.end <= SPAN_GAP
-            && offset + bytes - last.offset <= SPAN_BYTES
-        {
-            last.end = offset + bytes;
-            *last.pieces.get_mut() += 1;
-        } else {
-            self.out.spans.push(Span::new(offset, offset + bytes));
+        let wanted = offset..offset + bytes;
+        let last = self.out.spans.last_mut();
+        if !last.is_some_and(|last| last.take_in(&wanted)) {
+            self.out.spans.push(Span::new(wanted));
         }
         self.out.spans.len() as u32 - 1
     }

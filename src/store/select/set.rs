@@ -3,11 +3,10 @@
 use super::gathered::NONE;
 use crate::block::{Block, chunk_ranges};
 use crate::bytes::Malformed;
-use crate::codec::{CHUNK_SAMPLES, ChunkInfo, Kernel, MAX_CHUNK_SAMPLES, decode_values, info};
+use crate::codec::{CHUNK_SAMPLES, ChunkInfo, Kernel, decode_values, info};
 use series::{Columns, Labels, Result, Run, Sample, SeriesSet};
 use std::ops::Range;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Warnings beyond this many only count.
 const MAX_WARNINGS: usize = 50;
@@ -93,26 +92,58 @@ pub(super) enum NodeTimes {
     },
 }
 
-/// Neighbouring chunks of a block that are read at once.
+/// Neighbouring chunks of a block that are read at once. Threads that hold neighbours do not
+/// write to the same line of a processor's cache, of which some fetch two at once.
+#[repr(align(128))]
 pub(super) struct Span {
     pub(super) block: u32,
-    pub(super) offset: u64,
-    pub(super) end: u64,
-    /// Pieces that have not been read yet; behind the last one the bytes are let go.
-    pub(super) pieces: AtomicU32,
-    bytes: Mutex<Option<Arc<Vec<u8>>>>,
+    offset: u64,
+    end: u64,
+    held: Mutex<SpanBytes>,
 }
 
+/// What is held of a span.
+struct SpanBytes {
+    bytes: Option<Arc<Vec<u8>>>,
+    /// Pieces that have not been read yet; with the last one the bytes are let go. When pieces
+    /// are read again, this wraps, and the bytes stay.
+    pieces: u32,
+}
+
+/// Bytes that are read at once, so that neighbouring series cost one read, and yet the spans of
+/// a dozen blocks, which a series passes through, stay in a processor's cache.
+const SPAN_BYTES: u64 = 128 << 10;
+/// A gap of this many bytes between wanted series is read over.
+const SPAN_GAP: u64 = 16 << 10;
+/// Pieces at the most, so that threads which read other series seldom wait for each other.
+const SPAN_PIECES: u32 = 64;
+
 impl Span {
-    /// In a block that is told later.
-    pub(super) fn new(offset: u64, end: u64) -> Self {
+    /// Of one piece, in a block that is told later.
+    pub(super) fn new(Range { start, end }: Range<u64>) -> Self {
         Self {
             block: 0,
-            offset,
+            offset: start,
             end,
-            pieces: AtomicU32::new(1),
-            bytes: Mutex::new(None),
+            held: Mutex::new(SpanBytes {
+                bytes: None,
+                pieces: 1,
+            }),
         }
+    }
+
+    /// Takes in another piece, if it is near and there is room.
+    pub(super) fn take_in(&mut self, piece: &Range<u64>) -> bool {
+        let held = self.held.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let gap = piece.start.checked_sub(self.end);
+        let fits = gap.is_some_and(|gap| gap <= SPAN_GAP)
+            && piece.end - self.offset <= SPAN_BYTES
+            && held.pieces < SPAN_PIECES;
+        if fits {
+            self.end = piece.end;
+            held.pieces += 1;
+        }
+        fits
     }
 }
 
@@ -262,38 +293,35 @@ impl Set {
         }
     }
 
+    /// The bytes of a span, for one of its pieces.
     fn span_bytes(&self, span: &Span) -> std::io::Result<Arc<Vec<u8>>> {
-        let mut slot = span.bytes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bytes) = &*slot {
-            return Ok(Arc::clone(bytes));
+        let mut held = span.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = match held.bytes.take() {
+            Some(bytes) => bytes,
+            None => {
+                let spare = self.spare().pop();
+                let mut bytes = spare.unwrap_or_default();
+                bytes.resize((span.end - span.offset) as usize, 0);
+                self.blocks[span.block as usize].read_at(span.offset, &mut bytes)?;
+                Arc::new(bytes)
+            }
+        };
+        held.pieces = held.pieces.wrapping_sub(1);
+        if held.pieces != 0 {
+            held.bytes = Some(Arc::clone(&bytes));
         }
-        let spare = self
-            .spare
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
-        let mut bytes = spare.unwrap_or_default();
-        bytes.resize((span.end - span.offset) as usize, 0);
-        self.blocks[span.block as usize].read_at(span.offset, &mut bytes)?;
-        let bytes = Arc::new(bytes);
-        *slot = Some(Arc::clone(&bytes));
         Ok(bytes)
     }
 
-    fn done_with(&self, span: &Span) {
-        let left = span.pieces.load(Ordering::Relaxed);
-        if left > 0 && span.pieces.fetch_sub(1, Ordering::Relaxed) <= 1 {
-            span.pieces.store(0, Ordering::Relaxed);
-            let bytes = span
-                .bytes
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take();
-            if let Some(bytes) = bytes.and_then(Arc::into_inner) {
-                let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
-                spare.push(bytes);
-            }
+    /// Takes back a span's bytes, which are of no more use if nobody else holds them.
+    fn done_with(&self, bytes: Arc<Vec<u8>>) {
+        if let Some(bytes) = Arc::into_inner(bytes) {
+            self.spare().push(bytes);
         }
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Decodes a piece to where `filling` is.
@@ -350,8 +378,9 @@ impl Set {
                     skip = 0;
                     left -= wanted;
                 }
-                drop(bytes);
-                self.done_with(span);
+                if let Ok(bytes) = bytes {
+                    self.done_with(bytes);
+                }
             }
         }
     }
@@ -517,13 +546,18 @@ impl Filling<'_> {
         if known.len < skip + wanted {
             return Err(Malformed("a chunk holds fewer samples than its index says"));
         }
-        let out = &mut self.columns.values[self.filled..];
-        if skip == 0 && known.len <= out.len() {
-            return decode_values(Kernel::best(), chunk, out);
+        // All values of the chunk are decoded; what follows is written over those behind the
+        // wanted ones.
+        let values = &mut self.columns.values;
+        let end = self.filled + known.len;
+        if values.len() < end {
+            values.resize(end, 0.0);
         }
-        let mut whole = [0.0; MAX_CHUNK_SAMPLES];
-        let info = decode_values(Kernel::best(), chunk, &mut whole)?;
-        out[..wanted].copy_from_slice(&whole[skip..skip + wanted]);
+        let info = decode_values(Kernel::best(), chunk, &mut values[self.filled..end])?;
+        if skip > 0 {
+            let kept = self.filled + skip..self.filled + skip + wanted;
+            values.copy_within(kept, self.filled);
+        }
         Ok(info)
     }
 
