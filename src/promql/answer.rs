@@ -180,15 +180,12 @@ pub fn evaluate_instant(
             histograms = native_series(&evaluator, &vector, &steps)?;
             let samples = vector
                 .heads
-                .iter()
-                .zip(&vector.cells)
-                .filter(|(_, value)| is_present(**value))
+                .into_iter()
+                .zip(vector.cells)
+                .filter(|(_, value)| is_present(*value))
                 .map(|(head, value)| InstantSample {
-                    labels: head.labels.clone(),
-                    sample: Sample {
-                        time,
-                        value: *value,
-                    },
+                    labels: head.labels,
+                    sample: Sample { time, value },
                 })
                 .collect();
             QueryResult::Vector(samples)

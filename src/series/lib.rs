@@ -40,7 +40,9 @@ pub use metadata::{Metadata, MetricKind};
 pub use sample::{Exemplar, STALE_NAN, Sample, TimeRange, is_stale};
 pub use secret::Secret;
 pub use size::parse_bytes;
-pub use source::{Columns, LabelQuery, Limited, Run, SeriesExemplars, SeriesSet, SeriesSource};
+pub use source::{
+    Columns, Kept, LabelQuery, Limited, Run, SeriesExemplars, SeriesSet, SeriesSource,
+};
 pub use successive::Successive;
 pub use workers::{OneThread, Workers};
 

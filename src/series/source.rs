@@ -1,3 +1,5 @@
+use std::any::Any;
+
 use crate::{Exemplar, Extras, Interrupt, Labels, Matcher, Metadata, Result, TimeRange, Workers};
 
 /// Where samples and their labels are read.
@@ -147,19 +149,39 @@ pub trait SeriesSet: Send + Sync {
 }
 
 /// The values of one series: runs that follow each other in time, and their values end to end.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Default)]
 pub struct Columns {
     /// The values of all runs, one run behind the other. Stale markers are among them.
     pub values: Vec<f64>,
     /// Where the values stand in time. Almost always one run.
     pub runs: Vec<Run>,
+    /// What a set keeps with who reads from it.
+    pub kept: Kept,
 }
 
 impl Columns {
-    /// Empties both, keeping their memory.
+    /// Empties values and runs, keeping their memory.
     pub fn clear(&mut self) {
         self.values.clear();
         self.runs.clear();
+    }
+}
+
+/// What a set keeps with a reader between one series and the next, of a type that it alone knows.
+#[derive(Debug, Default)]
+pub struct Kept(Option<Box<dyn Any + Send + Sync>>);
+
+impl Kept {
+    /// What was put here, or a new one where that was nothing of this type.
+    #[must_use]
+    pub fn take<T: Any + Send + Sync + Default>(&mut self) -> Box<T> {
+        let kept = self.0.take().and_then(|kept| kept.downcast().ok());
+        kept.unwrap_or_default()
+    }
+
+    /// Keeps it for the next series.
+    pub fn put<T: Any + Send + Sync>(&mut self, kept: Box<T>) {
+        self.0 = Some(kept);
     }
 }
 

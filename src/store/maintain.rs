@@ -4,7 +4,7 @@ use crate::block::{Block, BlockSpec, BlockUse, Opened, write_block};
 use crate::error::{Result, StoreError};
 use crate::format::{file_name, file_number};
 use crate::head::Head;
-use crate::select::{Guide, Set, SetBuilder};
+use crate::select::{Guide, Set};
 use crate::shared::Shared;
 use crate::source::{HeadNodes, gather_head};
 use crate::wal::{WAL_STEM, put_exemplar, put_frame, put_metadata, put_series, put_target};
@@ -253,15 +253,15 @@ impl Shared {
         };
         let first = group[0].index(self.next_use())?;
         let guide = Guide::of_block(&first, &(0..first.len() as u32).collect::<Vec<_>>());
-        let mut builder = SetBuilder::new(&guide);
+        let mut sources = Vec::new();
         for block in &group {
             let index = block.index(self.next_use())?;
             let all: Vec<u32> = (0..index.len() as u32).collect();
             let (gathered, ended) = block.gather(&index, &all, TimeRange::ALL, &guide);
             ended?;
-            builder.add(gathered);
+            sources.push(gathered);
         }
-        let set = builder.finish();
+        let set = Set::put_together(guide, sources);
         let spec = BlockSpec {
             number: maintenance.next_block,
             made_for: BlockUse::Compacted,
@@ -424,12 +424,10 @@ pub(crate) struct Snapshot {
 impl Snapshot {
     pub(crate) fn of(head: &Head, range: TimeRange) -> Self {
         let guide = Guide::default();
-        let mut builder = SetBuilder::new(&guide);
         let mut ids: Vec<u32> = head.iter().map(|(id, _)| id).collect();
         head.sort(&mut ids);
         let (gathered, nodes): (_, HeadNodes) = gather_head(head, &ids, range, &guide);
-        builder.add(gathered);
-        let set = builder.finish();
+        let set = Set::put_together(guide, vec![gathered]);
         let mut records = Vec::new();
         put_frame(&mut records, |out| {
             for (at, (labels, exemplars)) in head.exemplars.iter().enumerate() {

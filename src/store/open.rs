@@ -10,7 +10,7 @@ use crate::head::{Head, Places, Track, Verdict};
 use crate::health::Damage;
 use crate::maintain::{BLOCK_STEM, CHECKPOINT_STEM, Maintenance, TEMPORARY};
 use crate::options::{Clock, Options};
-use crate::select::{Guide, SetBuilder};
+use crate::select::{Guide, Set};
 use crate::shared::{Shared, sort_blocks};
 use crate::wal::{Record, Wal, read_records, read_segment, segments, walk_frames};
 use series::{SeriesSet, TimeRange};
@@ -292,9 +292,10 @@ impl Opening<'_> {
         // cannot be read stays empty, and the series on it go the slow way, which says so.
         let mut readable = Vec::new();
         for timeline in 0..index.timelines.len() as u32 {
-            let times = block.times(timeline);
-            readable.push(times.is_ok());
-            head.restore_timeline(&times.unwrap_or_default());
+            let mut times = Vec::new();
+            let read = block.times(&index, timeline, &mut times);
+            readable.push(read.is_ok());
+            head.restore_timeline(if read.is_ok() { &times } else { &[] });
         }
         let bytes =
             read_all(self.disk, block.path()).map_err(StoreError::io("read", block.path()))?;
@@ -320,11 +321,9 @@ impl Opening<'_> {
 
         // Several timelines, or damage: sample by sample.
         let guide = Guide::default();
-        let mut builder = SetBuilder::new(&guide);
         let (gathered, ended) = block.gather(&index, &slowly, TimeRange::ALL, &guide);
         ended?;
-        builder.add(gathered);
-        let set = builder.finish();
+        let set = Set::put_together(guide, vec![gathered]);
         for at in 0..set.len() {
             let id = head.create(set.labels(at), None);
             head.add_samples(id, &set.samples(at)?, &mut Places::default());

@@ -332,9 +332,12 @@ fn leave_out_markers(columns: &mut Columns) {
     if !columns.values.iter().any(|value| is_marker(*value)) {
         return;
     }
-    let whole = std::mem::take(columns);
-    let mut values = whole.values.iter();
-    for run in &whole.runs {
+    let (whole, runs) = (
+        std::mem::take(&mut columns.values),
+        std::mem::take(&mut columns.runs),
+    );
+    let mut values = whole.iter();
+    for run in &runs {
         let mut open = false;
         for (row, value) in (run.row..).zip(values.by_ref().take(run.len)) {
             if is_marker(*value) {

@@ -7,7 +7,7 @@ use crate::codec::{
 };
 use crate::disk::{Disk, MemoryDisk};
 use crate::format::{FileKind, HEADER_LEN};
-use crate::select::{Guide, SetBuilder};
+use crate::select::{Guide, Set};
 use crate::wal::{read_records, walk_frames};
 use series::{Columns, SeriesSet, TimeRange};
 use std::path::Path;
@@ -63,13 +63,12 @@ pub fn read_block(bytes: &[u8]) -> usize {
     let block = Arc::new(block);
     let Ok(index) = block.index(1) else { return 0 };
     let guide = Guide::default();
-    let mut builder = SetBuilder::new(&guide);
     let all: Vec<u32> = (0..index.len() as u32).collect();
-    builder.add(block.gather(&index, &all, TimeRange::ALL, &guide).0);
+    let (gathered, _) = block.gather(&index, &all, TimeRange::ALL, &guide);
     let _ = index.each_label(|name, value| {
         let _ = index.equal(name, value);
     });
-    let set = builder.finish();
+    let set = Set::put_together(guide, vec![gathered]);
     let mut columns = Columns::default();
     let mut samples = 0;
     for at in 0..set.len() {

@@ -5,7 +5,7 @@ use crate::error::{Result, StoreError};
 use crate::head::Head;
 use crate::matching::find;
 use crate::parts::{PART, Whole, is_part, split};
-use crate::select::{Gathered, Gathering, Guide, Set, SetBuilder, Stretch};
+use crate::select::{Gathered, Gathering, Guide, Set, Stretch};
 use crate::shared::Shared;
 use crate::store::Store;
 use series::{
@@ -421,22 +421,16 @@ fn select(
         warnings.extend(of_source.warning);
     }
     shared.trim_indexes();
-    let set = put_together(&guides.series, series);
+    let set = Set::put_together(guides.series, series);
     for warning in warnings {
         set.warn(warning);
     }
-    let parts = put_together(&guides.parts, parts);
+    let parts = Set::put_together(guides.parts, parts);
     Ok(if parts.is_empty() {
         Box::new(set)
     } else {
         Box::new(Whole::new(set, parts, range))
     })
-}
-
-fn put_together(guide: &Guide, sources: Vec<Gathered>) -> Set {
-    let mut builder = SetBuilder::new(guide);
-    builder.add_all(sources);
-    builder.finish()
 }
 
 /// Where each timeline of the head stands in the set, and which of its rows are wanted.

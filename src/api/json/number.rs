@@ -41,6 +41,15 @@ pub(crate) fn write_value(window: &mut [u8; VALUE_BYTES], value: f64) -> usize {
 #[inline]
 fn write_whole(window: &mut [u8; VALUE_BYTES], value: i64) -> usize {
     let magnitude = value.unsigned_abs();
+    if magnitude < 100_000_000 {
+        let digits = eight_digits(magnitude);
+        let zeros = (digits.trailing_zeros() as usize / 8).min(7);
+        let ascii = (digits >> (8 * zeros)) | 0x3030_3030_3030_3030;
+        let sign = usize::from(value < 0);
+        window[0] = b'-';
+        window[sign..sign + 8].copy_from_slice(&ascii.to_le_bytes());
+        return sign + 8 - zeros;
+    }
     let high = eight_digits(magnitude / 100_000_000);
     let low = eight_digits(magnitude % 100_000_000);
     let digits = u128::from(high) | (u128::from(low) << 64);

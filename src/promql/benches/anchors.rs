@@ -57,6 +57,7 @@ fn data() -> Source {
                     no_nan: false,
                 }],
                 values,
+                ..Columns::default()
             },
             extras: Extras::default(),
         };

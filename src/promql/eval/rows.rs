@@ -85,9 +85,10 @@ impl Rows for VectorRows {
     }
 }
 
-/// Work below this many samples is done on the thread that asks: half a millisecond, of which
-/// a quarter goes by before others have begun.
-const WORTH_A_THREAD: usize = 200_000;
+/// Work below this many samples is done on the thread that asks: about a millisecond, of which
+/// a good part goes by before others have begun. (10,000 series of 20 samples are done 5 to 8 %
+/// sooner by two threads, for 12 % more of the processors' time.)
+const WORTH_A_THREAD: usize = 250_000;
 
 /// How many parts of the rows each thread gets: few enough to cost nothing, and so many that a
 /// thread which the machine held up leaves the others little to wait for.

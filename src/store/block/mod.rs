@@ -14,7 +14,7 @@ use crate::disk::{Disk, ReadFile};
 use crate::error::{Result, StoreError};
 use crate::format::{FileKind, HEADER_LEN, Header};
 use crate::matching::{LabelIndex, tell_apart};
-use crate::select::{Gathered, Gathering, Guide, Stretch};
+use crate::select::{Gathered, Gathering, Guide, OpenBlock, Stretch};
 use footer::{FOOTER_WINDOW, Section};
 use parity::mend;
 use series::{Labels, Matcher};
@@ -170,14 +170,13 @@ impl Block {
         self.footer.sections.iter().find(inside)
     }
 
-    /// The times of a timeline.
-    pub(crate) fn times(&self, timeline: u32) -> Result<Vec<i64>> {
-        let index = self.index(self.last_use())?;
+    /// Appends the times of a timeline.
+    pub(crate) fn times(&self, index: &Index, timeline: u32, times: &mut Vec<i64>) -> Result<()> {
         let entry = index
             .timelines
             .get(timeline as usize)
             .ok_or_else(|| StoreError::corrupt(&self.path, "no such timeline"))?;
-        let mut times = Vec::with_capacity(entry.rows.min(1 << 20));
+        let first = times.len();
         let total: u64 = entry.lens.iter().map(|len| u64::from(*len)).sum();
         // All chunks with one read, or each by itself where that cannot be.
         let whole = self.times_at(entry.offset, total).ok();
@@ -186,25 +185,26 @@ impl Block {
             let own = at as usize..at as usize + *len as usize;
             let own = whole.as_deref().and_then(|whole| whole.get(own));
             let mut read = match own {
-                Some(chunk) => self.decode_times(chunk, &mut times),
-                None => self.time_chunk(entry.offset + at, *len, &mut times),
+                Some(chunk) => self.decode_times(chunk, times),
+                None => self.time_chunk(entry.offset + at, *len, times),
             };
             if read.is_err() {
                 self.found_damage();
                 if entry.copy > 0 {
-                    read = self.time_chunk(entry.copy + at, *len, &mut times);
+                    read = self.time_chunk(entry.copy + at, *len, times);
                 }
             }
             read?;
             at += u64::from(*len);
         }
-        if times.len() != entry.rows || !times.is_sorted_by(|a, b| a < b) {
+        let own = &times[first..];
+        if own.len() != entry.rows || !own.is_sorted_by(|a, b| a < b) {
             return Err(StoreError::corrupt(
                 &self.path,
                 "a column of times is wrong",
             ));
         }
-        Ok(times)
+        Ok(())
     }
 
     fn time_chunk(&self, offset: u64, len: u32, times: &mut Vec<i64>) -> Result<()> {
@@ -235,12 +235,16 @@ impl Block {
     /// too.
     pub(crate) fn gather(
         self: &Arc<Self>,
-        index: &Index,
+        index: &Arc<Index>,
         series: &[u32],
         range: series::TimeRange,
         guide: &Guide,
     ) -> (Gathered, Result<()>) {
-        let mut gathering = Gathering::new(range, guide, series.len(), Some(self));
+        let open = OpenBlock {
+            block: Arc::clone(self),
+            index: Arc::clone(index),
+        };
+        let mut gathering = Gathering::new(range, guide, series.len(), Some(open));
         let ended = self.gather_all(index, series, &mut gathering);
         (gathering.finish(), ended)
     }
@@ -312,7 +316,8 @@ impl Block {
             let node = gathering.add_block_timeline(timeline, bounds, entry.rows);
             return Ok(Some((node, 0..entry.rows as u32)));
         }
-        let times = self.times(timeline)?;
+        let mut times = Vec::new();
+        self.times(index, timeline, &mut times)?;
         let from = times.partition_point(|time| *time < range.start);
         let to = times.partition_point(|time| *time <= range.end);
         let node = gathering.add_times(times, from..to);
@@ -334,8 +339,11 @@ impl Block {
             })
             .map_err(malformed)?;
         let mut last = None;
+        let mut times = Vec::new();
         for (timeline, row) in ends {
-            last = last.max(self.times(timeline)?.get(row as usize).copied());
+            times.clear();
+            self.times(index, timeline, &mut times)?;
+            last = last.max(times.get(row as usize).copied());
         }
         Ok(last)
     }

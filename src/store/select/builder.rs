@@ -1,17 +1,15 @@
 //! Puts a set together from sources.
 
 use super::gathered::{Gathered, Guide, Identity, NONE};
-use super::set::{NodeTimes, PieceChunks, Set, SetSeries};
+use super::set::{Set, SetSeries};
 use series::Labels;
 use std::collections::HashMap;
-use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Collects what a query reads.
-pub(crate) struct SetBuilder<'a> {
+struct SetBuilder {
     set: Set,
-    /// By which the sources were gathered.
-    guide: &'a Guide,
-    /// Where the series that it names stand.
+    /// Where the series that the guide names stand.
     guided: Vec<u32>,
     /// Which of them came last, if none but it did.
     last_guided: Option<u32>,
@@ -27,12 +25,26 @@ pub(crate) struct SetBuilder<'a> {
     hint: usize,
 }
 
-impl<'a> SetBuilder<'a> {
-    pub(crate) fn new(guide: &'a Guide) -> Self {
+impl Set {
+    /// Of sources that were gathered by this guide, in the order in which their samples count
+    /// where two have the same time.
+    pub(crate) fn put_together(guide: Guide, sources: Vec<Gathered>) -> Self {
+        let mut builder = SetBuilder::new(guide);
+        for source in sources {
+            builder.add(source);
+        }
+        builder.finish()
+    }
+}
+
+impl SetBuilder {
+    fn new(guide: Guide) -> Self {
         Self {
-            set: Set::default(),
-            guide,
             guided: vec![NONE; guide.len()],
+            set: Set {
+                guide,
+                ..Set::default()
+            },
             last_guided: None,
             strangers: Vec::new(),
             by_labels: HashMap::new(),
@@ -42,61 +54,15 @@ impl<'a> SetBuilder<'a> {
         }
     }
 
-    /// Adds sources, in the order in which their samples count where two have the same time.
-    pub(crate) fn add_all(&mut self, sources: Vec<Gathered>) {
-        let sum = |len: fn(&Gathered) -> usize| sources.iter().map(len).sum();
-        self.set.pieces.reserve(sum(|source| source.pieces.len()));
-        self.set.runs.reserve(sum(|source| source.runs.len()));
-        self.set.lens.reserve(sum(|source| source.lens.len()));
-        for source in sources {
-            self.add(source);
-        }
-    }
-
     /// Adds a source, whose numbers become those of the set.
-    pub(crate) fn add(&mut self, mut source: Gathered) {
+    fn add(&mut self, source: Gathered) {
         let set = &mut self.set;
         for text in source.warnings {
             set.warn(text);
         }
         let number = set.blocks.len() as u32;
         set.blocks.extend(source.block);
-        let first_node = set.nodes.len() as u32;
-        let first_span = set.spans.len() as u32;
-        set.nodes.extend(source.nodes.into_iter().map(|mut node| {
-            if let NodeTimes::Block { block, .. } = &mut node.times {
-                *block = number;
-            }
-            node
-        }));
-        set.spans.extend(source.spans.into_iter().map(|mut span| {
-            span.block = number;
-            span
-        }));
-        let first_run = append(&mut set.runs, &mut source.runs);
-        let first_chunk = append(&mut set.chunks, &mut source.chunks);
-        let first_value = append(&mut set.tails, &mut source.tails);
-        let first_len = append(&mut set.lens, &mut source.lens);
-        let first_piece = set.pieces.len() as u32;
-        set.pieces
-            .extend(source.pieces.into_iter().map(|mut piece| {
-                piece.node += first_node;
-                shift(&mut piece.runs, first_run);
-                if piece.next != NONE {
-                    piece.next += first_piece;
-                }
-                match &mut piece.chunks {
-                    PieceChunks::Memory { chunks, tail } => {
-                        shift(chunks, first_chunk);
-                        shift(tail, first_value);
-                    }
-                    PieceChunks::Block { lens, span, .. } => {
-                        shift(lens, first_len);
-                        *span += first_span;
-                    }
-                }
-                piece
-            }));
+        let first_piece = set.lists.append(source.lists, number);
         self.hint = 0;
         let before = self.strangers.len();
         for series in source.series {
@@ -105,10 +71,7 @@ impl<'a> SetBuilder<'a> {
                     NONE => {
                         // Behind the one that the guide names before it needs no comparison.
                         let follows = self.last_guided.is_some_and(|last| last < at);
-                        let Some(labels) = self.guide.get(at as usize) else {
-                            continue;
-                        };
-                        let place = self.push_series(labels, follows);
+                        let place = self.push_series(series.is, follows);
                         self.last_guided = Some(at);
                         self.guided[at as usize] = place;
                         place
@@ -126,21 +89,22 @@ impl<'a> SetBuilder<'a> {
             entry.bound += series.bound;
             match std::mem::replace(&mut self.last_pieces[at], last) {
                 NONE => entry.first_piece = first,
-                previous => self.set.pieces[previous as usize].next = first,
+                previous => self.set.lists.pieces[previous as usize].next = first,
             }
         }
     }
 
     /// `follows` where the series is known to stand behind the last one.
-    fn push_series(&mut self, labels: &Labels, follows: bool) -> u32 {
-        let series = &mut self.set.series;
-        let at = series.len();
-        let in_order = || follows || series.last().is_none_or(|last| last.labels < *labels);
+    fn push_series(&mut self, is: Identity, follows: bool) -> u32 {
+        let set = &self.set;
+        let at = set.series.len();
+        let behind = |last: &SetSeries| set.labels_of(last.is) < set.labels_of(is);
+        let in_order = || follows || set.series.last().is_none_or(behind);
         if self.sorted == at && in_order() {
             self.sorted += 1;
         }
-        series.push(SetSeries {
-            labels: labels.clone(),
+        self.set.series.push(SetSeries {
+            is,
             first_piece: NONE,
             bound: 0,
             disordered: false,
@@ -152,16 +116,19 @@ impl<'a> SetBuilder<'a> {
     /// Where a series stands that the guide does not name, perhaps from now on. It is none
     /// behind the first `before` of the strangers, for no labels come twice within a source.
     fn place_of(&mut self, labels: &Labels, before: usize) -> u32 {
-        let series = &self.set.series;
+        let known = &self.set.strangers;
         if let Some(&at) = self.strangers[..before].get(self.hint)
-            && series[at as usize].labels == *labels
+            && known[self.hint] == *labels
         {
             self.hint += 1;
             return at;
         }
-        for &at in &self.strangers[self.by_labels.len().min(before)..before] {
-            let labels = series[at as usize].labels.clone();
-            self.by_labels.insert(labels, at);
+        let unsorted = self.by_labels.len().min(before)..before;
+        for (labels, &at) in known[unsorted.clone()]
+            .iter()
+            .zip(&self.strangers[unsorted])
+        {
+            self.by_labels.insert(labels.clone(), at);
         }
         if let Some(&at) = self.by_labels.get(labels) {
             // Strangers are added in turn, and so stand in the order of their places.
@@ -169,35 +136,25 @@ impl<'a> SetBuilder<'a> {
             self.hint = place + 1;
             return at;
         }
-        let at = self.push_series(labels, false);
+        let stranger = Identity::Stranger(known.len() as u32);
+        self.set.strangers.push(labels.clone());
+        let at = self.push_series(stranger, false);
         self.last_guided = None;
         self.strangers.push(at);
         at
     }
 
     /// The set, in the order of labels, its nodes stitched to timelines.
-    pub(crate) fn finish(self) -> Set {
+    fn finish(self) -> Set {
+        static SETS: AtomicU64 = AtomicU64::new(0);
         let mut set = self.set;
+        set.number = SETS.fetch_add(1, Ordering::Relaxed);
         if self.sorted < set.series.len() {
-            set.series.sort_unstable_by(|a, b| a.labels.cmp(&b.labels));
+            let mut series = std::mem::take(&mut set.series);
+            series.sort_unstable_by(|a, b| set.labels_of(a.is).cmp(set.labels_of(b.is)));
+            set.series = series;
         }
         set.stitch();
         set
     }
-}
-
-/// Moves `more` behind `all` and gives the place of its first entry.
-fn append<T>(all: &mut Vec<T>, more: &mut Vec<T>) -> u32 {
-    let first = all.len() as u32;
-    if all.is_empty() && all.capacity() < more.len() {
-        std::mem::swap(all, more);
-    } else {
-        all.append(more);
-    }
-    first
-}
-
-fn shift(range: &mut Range<u32>, by: u32) {
-    range.start += by;
-    range.end += by;
 }

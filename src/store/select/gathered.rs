@@ -1,7 +1,7 @@
 //! What one source, the head or a block, adds to a set.
 
-use super::set::{Node, NodeTimes, Piece, PieceChunks, Span};
-use crate::block::{Block, Index, TrackEntry};
+use super::lists::{Lists, Node, NodeTimes, OpenBlock, Piece, PieceChunks, Span};
+use crate::block::{Index, TrackEntry};
 use crate::codec::{CHUNK_SAMPLES, info};
 use crate::head::Track;
 use series::{Labels, TimeRange};
@@ -13,17 +13,11 @@ pub(super) const NONE: u32 = u32::MAX;
 /// Series of one source with what is to be read of them, under numbers of its own.
 #[derive(Default)]
 pub(crate) struct Gathered {
-    pub(super) block: Option<Arc<Block>>,
+    pub(super) block: Option<OpenBlock>,
     pub(super) series: Vec<GatheredSeries>,
     /// The labels of series that the guide does not name.
     pub(super) strangers: Vec<Labels>,
-    pub(super) pieces: Vec<Piece>,
-    pub(super) nodes: Vec<Node>,
-    pub(super) runs: Vec<(u32, u32)>,
-    pub(super) chunks: Vec<Arc<[u8]>>,
-    pub(super) tails: Vec<f64>,
-    pub(super) lens: Vec<u32>,
-    pub(super) spans: Vec<Span>,
+    pub(super) lists: Lists,
     /// What could not be read.
     pub(super) warnings: Vec<String>,
 }
@@ -142,17 +136,20 @@ impl<'a> Gathering<'a> {
         range: TimeRange,
         guide: &'a Guide,
         series: usize,
-        block: Option<&Arc<Block>>,
+        block: Option<OpenBlock>,
     ) -> Self {
         Self {
             range,
             guide,
             hint: 0,
             out: Gathered {
-                block: block.cloned(),
+                block,
                 series: Vec::with_capacity(series),
-                pieces: Vec::with_capacity(series),
-                runs: Vec::with_capacity(series),
+                lists: Lists {
+                    pieces: Vec::with_capacity(series),
+                    runs: Vec::with_capacity(series),
+                    ..Lists::default()
+                },
                 ..Gathered::default()
             },
         }
@@ -240,13 +237,13 @@ impl<'a> Gathering<'a> {
     }
 
     fn push_node(&mut self, node: Node) -> u32 {
-        self.out.nodes.push(node);
-        self.out.nodes.len() as u32 - 1
+        self.out.lists.nodes.push(node);
+        self.out.lists.nodes.len() as u32 - 1
     }
 
     /// Keeps the rows `wanted` of `runs`, counted from the start of `wanted`.
     fn clip(&mut self, runs: impl Iterator<Item = (u32, u32)>, wanted: &Range<u32>) -> Clipped {
-        let begin = self.out.runs.len() as u32;
+        let begin = self.out.lists.runs.len() as u32;
         let (mut first_value, mut len) = (0, 0);
         for (row, rows) in runs {
             let from = row.clamp(wanted.start, wanted.end);
@@ -255,14 +252,14 @@ impl<'a> Gathering<'a> {
                 if len == 0 {
                     first_value += (from - row) as usize;
                 }
-                self.out.runs.push((from - wanted.start, to - from));
+                self.out.lists.runs.push((from - wanted.start, to - from));
                 len += (to - from) as usize;
             } else if len == 0 {
                 first_value += rows as usize;
             }
         }
         Clipped {
-            runs: begin..self.out.runs.len() as u32,
+            runs: begin..self.out.lists.runs.len() as u32,
             first_value,
             len,
         }
@@ -283,17 +280,17 @@ impl<'a> Gathering<'a> {
         let mut before = 0;
         let mut skip = clipped.first_value;
         let end = clipped.first_value + clipped.len;
-        let begin = self.out.chunks.len() as u32;
+        let begin = self.out.lists.chunks.len() as u32;
         for chunk in &track.chunks {
             let len = info(chunk).map_or(0, |info| info.len);
             if before + len <= clipped.first_value {
                 skip -= len;
             } else if before < end {
-                self.out.chunks.push(Arc::clone(chunk));
+                self.out.lists.chunks.push(Arc::clone(chunk));
             }
             before += len;
         }
-        let tail = self.out.tails.len() as u32;
+        let tail = self.out.lists.tails.len() as u32;
         if before < end {
             let from = clipped.first_value.saturating_sub(before);
             if before < clipped.first_value {
@@ -301,12 +298,13 @@ impl<'a> Gathering<'a> {
             }
             let to = (end - before).min(track.tail.len());
             self.out
+                .lists
                 .tails
                 .extend_from_slice(&track.tail[from.min(to)..to]);
         }
         let chunks = PieceChunks::Memory {
-            chunks: begin..self.out.chunks.len() as u32,
-            tail: tail..self.out.tails.len() as u32,
+            chunks: begin..self.out.lists.chunks.len() as u32,
+            tail: tail..self.out.lists.tails.len() as u32,
         };
         self.push_piece(labels, node, clipped, skip, chunks);
     }
@@ -334,17 +332,17 @@ impl<'a> Gathering<'a> {
         let Some(wanted_lens) = lens.get(first..=last) else {
             return;
         };
-        let begin = self.out.lens.len() as u32;
-        self.out.lens.extend_from_slice(wanted_lens);
+        let begin = self.out.lists.lens.len() as u32;
+        self.out.lists.lens.extend_from_slice(wanted_lens);
         // The first may stand for one before it.
         let own = lens[..=first].iter().rposition(|len| *len > 0).unwrap_or(0);
-        self.out.lens[begin as usize] = lens[own];
+        self.out.lists.lens[begin as usize] = lens[own];
         let sum = |lens: &[u32]| lens.iter().map(|len| u64::from(*len)).sum::<u64>();
         offset += sum(&lens[..own]);
-        let bytes = sum(&self.out.lens[begin as usize..]);
+        let bytes = sum(&self.out.lists.lens[begin as usize..]);
         let chunks = PieceChunks::Block {
             offset,
-            lens: begin..self.out.lens.len() as u32,
+            lens: begin..self.out.lists.lens.len() as u32,
             span: self.span(offset, bytes),
         };
         let skip = clipped.first_value % CHUNK_SAMPLES;
@@ -353,11 +351,11 @@ impl<'a> Gathering<'a> {
 
     fn span(&mut self, offset: u64, bytes: u64) -> u32 {
         let wanted = offset..offset + bytes;
-        let last = self.out.spans.last_mut();
+        let last = self.out.lists.spans.last_mut();
         if !last.is_some_and(|last| last.take_in(&wanted)) {
-            self.out.spans.push(Span::new(wanted));
+            self.out.lists.spans.push(Span::new(wanted));
         }
-        self.out.spans.len() as u32 - 1
+        self.out.lists.spans.len() as u32 - 1
     }
 
     fn push_piece(
@@ -368,8 +366,8 @@ impl<'a> Gathering<'a> {
         skip: usize,
         chunks: PieceChunks,
     ) {
-        let at = self.out.pieces.len() as u32;
-        self.out.pieces.push(Piece {
+        let at = self.out.lists.pieces.len() as u32;
+        self.out.lists.pieces.push(Piece {
             node,
             runs: clipped.runs,
             skip: skip as u32,
@@ -380,7 +378,7 @@ impl<'a> Gathering<'a> {
         let is = self.identify(labels);
         match self.out.series.last_mut() {
             Some(last) if last.is == is => {
-                self.out.pieces[last.last_piece as usize].next = at;
+                self.out.lists.pieces[last.last_piece as usize].next = at;
                 last.last_piece = at;
                 last.bound += clipped.len;
             }

@@ -2,8 +2,9 @@
 
 mod builder;
 mod gathered;
+mod lists;
 mod set;
 
-pub(crate) use builder::SetBuilder;
 pub(crate) use gathered::{Gathered, Gathering, Guide, Stretch};
+pub(crate) use lists::OpenBlock;
 pub(crate) use set::Set;

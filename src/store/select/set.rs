@@ -1,12 +1,12 @@
 //! A set of selected series: a fixed view, decoded as it is read.
 
-use super::gathered::NONE;
-use crate::block::{Block, chunk_ranges};
+use super::gathered::{Guide, Identity, NONE};
+use super::lists::{InHand, Lists, Node, NodeTimes, OpenBlock, Piece, PieceChunks};
+use crate::block::chunk_ranges;
 use crate::bytes::Malformed;
 use crate::codec::{CHUNK_SAMPLES, ChunkInfo, Kernel, decode_values, info};
 use series::{Columns, Labels, Result, Run, Sample, SeriesSet};
-use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 /// Warnings beyond this many only count.
 const MAX_WARNINGS: usize = 50;
@@ -14,145 +14,50 @@ const MAX_WARNINGS: usize = 50;
 /// What a query reads. Everything stands in a few long lists.
 #[derive(Default)]
 pub(crate) struct Set {
+    /// By which most series are named.
+    pub(super) guide: Guide,
+    /// The labels of the others.
+    pub(super) strangers: Vec<Labels>,
     pub(super) series: Vec<SetSeries>,
-    pub(super) pieces: Vec<Piece>,
-    pub(super) nodes: Vec<Node>,
-    /// Rows of pieces within their nodes.
-    pub(super) runs: Vec<(u32, u32)>,
-    pub(super) chunks: Vec<Arc<[u8]>>,
-    pub(super) tails: Vec<f64>,
-    /// Lengths of chunks in blocks.
-    pub(super) lens: Vec<u32>,
-    pub(super) blocks: Vec<Arc<Block>>,
-    pub(super) spans: Vec<Span>,
+    pub(super) lists: Lists,
+    pub(super) blocks: Vec<OpenBlock>,
     /// For each timeline its nodes, in order of time.
-    timelines: Vec<Vec<u32>>,
-    /// Memory of spans that are done with, for the next ones.
-    spare: Mutex<Vec<Vec<u8>>>,
-    warnings: Mutex<Warnings>,
+    pub(super) timelines: Vec<Vec<u32>>,
+    /// By which readers know it from other sets; set when it is finished.
+    pub(super) number: u64,
+    pub(super) warnings: Mutex<Warnings>,
 }
 
 #[derive(Default)]
-struct Warnings {
+pub(super) struct Warnings {
     texts: Vec<String>,
     more: usize,
 }
 
 pub(crate) struct SetSeries {
-    pub(super) labels: Labels,
+    pub(super) is: Identity,
     pub(super) first_piece: u32,
     pub(super) bound: usize,
     /// Its pieces lie side by side in time and must be merged sample by sample.
     pub(super) disordered: bool,
 }
 
-/// Values of one series in one source along one node.
-pub(super) struct Piece {
-    pub(super) node: u32,
-    pub(super) runs: Range<u32>,
-    /// Values at the front of the first chunk that are not wanted.
-    pub(super) skip: u32,
-    pub(super) len: u32,
-    pub(super) chunks: PieceChunks,
-    pub(super) next: u32,
-}
-
-pub(super) enum PieceChunks {
-    Memory {
-        chunks: Range<u32>,
-        tail: Range<u32>,
-    },
-    /// In the block of the span.
-    Block {
-        offset: u64,
-        lens: Range<u32>,
-        span: u32,
-    },
-}
-
-/// Rows of one source's timeline, and where they stand in the set's.
-pub(super) struct Node {
-    pub(super) min_time: i64,
-    pub(super) max_time: i64,
-    pub(super) rows: usize,
-    pub(super) timeline: u32,
-    /// The node's first row within its timeline.
-    pub(super) row: usize,
-    pub(super) times: NodeTimes,
-}
-
-pub(super) enum NodeTimes {
-    /// From a row of these on.
-    Known(Vec<i64>, usize),
-    /// All rows of a block's timeline, read when first asked for.
-    Block {
-        block: u32,
-        timeline: u32,
-        read: OnceLock<Vec<i64>>,
-    },
-}
-
-/// Neighbouring chunks of a block that are read at once. Threads that hold neighbours do not
-/// write to the same line of a processor's cache, of which some fetch two at once.
-#[repr(align(128))]
-pub(super) struct Span {
-    pub(super) block: u32,
-    offset: u64,
-    end: u64,
-    held: Mutex<SpanBytes>,
-}
-
-/// What is held of a span.
-struct SpanBytes {
-    bytes: Option<Arc<Vec<u8>>>,
-    /// Pieces that have not been read yet; with the last one the bytes are let go. When pieces
-    /// are read again, this wraps, and the bytes stay.
-    pieces: u32,
-}
-
-/// Bytes that are read at once, so that neighbouring series cost one read, and yet the spans of
-/// a dozen blocks, which a series passes through, stay in a processor's cache.
-const SPAN_BYTES: u64 = 128 << 10;
-/// A gap of this many bytes between wanted series is read over.
-const SPAN_GAP: u64 = 16 << 10;
-/// Pieces at the most, so that threads which read other series seldom wait for each other.
-const SPAN_PIECES: u32 = 64;
-
-impl Span {
-    /// Of one piece, in a block that is told later.
-    pub(super) fn new(Range { start, end }: Range<u64>) -> Self {
-        Self {
-            block: 0,
-            offset: start,
-            end,
-            held: Mutex::new(SpanBytes {
-                bytes: None,
-                pieces: 1,
-            }),
-        }
-    }
-
-    /// Takes in another piece, if it is near and there is room.
-    pub(super) fn take_in(&mut self, piece: &Range<u64>) -> bool {
-        let held = self.held.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let gap = piece.start.checked_sub(self.end);
-        let fits = gap.is_some_and(|gap| gap <= SPAN_GAP)
-            && piece.end - self.offset <= SPAN_BYTES
-            && held.pieces < SPAN_PIECES;
-        if fits {
-            self.end = piece.end;
-            held.pieces += 1;
-        }
-        fits
-    }
-}
-
 impl Set {
+    /// The labels of one of its series.
+    pub(super) fn labels_of(&self, is: Identity) -> &Labels {
+        static NONE: LazyLock<Labels> = LazyLock::new(Labels::empty);
+        match is {
+            Identity::Guided(at) => self.guide.get(at as usize),
+            Identity::Stranger(at) => self.strangers.get(at as usize),
+        }
+        .unwrap_or(&NONE)
+    }
+
     /// Joins nodes that follow each other in their series, so that a target's times are one
     /// timeline across blocks and head.
     pub(super) fn stitch(&mut self) {
-        let mut next = vec![NONE; self.nodes.len()];
-        let mut previous = vec![NONE; self.nodes.len()];
+        let mut next = vec![NONE; self.lists.nodes.len()];
+        let mut previous = vec![NONE; self.lists.nodes.len()];
         let mut pieces = Vec::new();
         for at in 0..self.series.len() {
             self.sort_pieces(at, &mut pieces);
@@ -163,12 +68,12 @@ impl Set {
                     node,
                     next: follower,
                     ..
-                } = self.pieces[piece as usize];
+                } = self.lists.pieces[piece as usize];
                 if let Some(before) = last
                     && before != node
                 {
                     let (a, b) = (before as usize, node as usize);
-                    if self.nodes[a].max_time >= self.nodes[b].min_time {
+                    if self.lists.nodes[a].max_time >= self.lists.nodes[b].min_time {
                         self.series[at].disordered = true;
                     } else if next[a] == NONE && previous[b] == NONE {
                         next[a] = node;
@@ -190,7 +95,7 @@ impl Set {
             let mut row = 0;
             let mut at = first as u32;
             while at != NONE {
-                let node = &mut self.nodes[at as usize];
+                let node = &mut self.lists.nodes[at as usize];
                 node.timeline = timeline;
                 node.row = row;
                 row += node.rows;
@@ -206,8 +111,8 @@ impl Set {
         pieces.clear();
         let mut piece = self.series[series].first_piece;
         while piece != NONE {
-            let Piece { node, next, .. } = self.pieces[piece as usize];
-            pieces.push((self.nodes[node as usize].min_time, piece));
+            let Piece { node, next, .. } = self.lists.pieces[piece as usize];
+            pieces.push((self.lists.nodes[node as usize].min_time, piece));
             piece = next;
         }
         if pieces.is_sorted_by_key(|(time, _)| *time) {
@@ -216,16 +121,16 @@ impl Set {
         pieces.sort_by_key(|(time, _)| *time);
         self.series[series].first_piece = pieces[0].1;
         for pair in pieces.windows(2) {
-            self.pieces[pair[0].1 as usize].next = pair[1].1;
+            self.lists.pieces[pair[0].1 as usize].next = pair[1].1;
         }
         if let Some((_, last)) = pieces.last() {
-            self.pieces[*last as usize].next = NONE;
+            self.lists.pieces[*last as usize].next = NONE;
         }
     }
 
     /// Which of the set's timelines and rows hold what was added as `node`.
     pub(crate) fn place_of(&self, node: u32) -> (usize, usize) {
-        let node = &self.nodes[node as usize];
+        let node = &self.lists.nodes[node as usize];
         (node.timeline as usize, node.row)
     }
 
@@ -257,7 +162,7 @@ impl Set {
             .map_or(NONE, |series| series.first_piece);
         let mut at = first;
         std::iter::from_fn(move || {
-            let piece = self.pieces.get(at as usize)?;
+            let piece = self.lists.pieces.get(at as usize)?;
             at = piece.next;
             Some(piece)
         })
@@ -274,7 +179,9 @@ impl Set {
                 if let Some(times) = read.get() {
                     return Ok(times);
                 }
-                let times = self.blocks[*block as usize].times(*timeline)?;
+                let OpenBlock { block, index } = &self.blocks[*block as usize];
+                let mut times = Vec::new();
+                block.times(index, *timeline, &mut times)?;
                 Ok(read.get_or_init(|| times))
             }
         }
@@ -293,41 +200,16 @@ impl Set {
         }
     }
 
-    /// The bytes of a span, for one of its pieces.
-    fn span_bytes(&self, span: &Span) -> std::io::Result<Arc<Vec<u8>>> {
-        let mut held = span.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let bytes = match held.bytes.take() {
-            Some(bytes) => bytes,
-            None => {
-                let spare = self.spare().pop();
-                let mut bytes = spare.unwrap_or_default();
-                bytes.resize((span.end - span.offset) as usize, 0);
-                self.blocks[span.block as usize].read_at(span.offset, &mut bytes)?;
-                Arc::new(bytes)
-            }
-        };
-        held.pieces = held.pieces.wrapping_sub(1);
-        if held.pieces != 0 {
-            held.bytes = Some(Arc::clone(&bytes));
-        }
-        Ok(bytes)
-    }
-
-    /// Takes back a span's bytes, which are of no more use if nobody else holds them.
-    fn done_with(&self, bytes: Arc<Vec<u8>>) {
-        if let Some(bytes) = Arc::into_inner(bytes) {
-            self.spare().push(bytes);
-        }
-    }
-
-    fn spare(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Decodes a piece to where `filling` is.
-    fn read_piece(&self, labels: &Labels, piece: &Piece, filling: &mut Filling<'_>) {
-        let node = &self.nodes[piece.node as usize];
-        let runs = &self.runs[piece.runs.start as usize..piece.runs.end as usize];
+    fn read_piece(
+        &self,
+        is: Identity,
+        piece: &Piece,
+        in_hand: &mut InHand,
+        filling: &mut Filling<'_>,
+    ) {
+        let node = &self.lists.nodes[piece.node as usize];
+        let runs = &self.lists.runs[piece.runs.start as usize..piece.runs.end as usize];
         let mut rows = Rows {
             timeline: node.timeline as usize,
             first_row: node.row,
@@ -338,28 +220,33 @@ impl Set {
         let mut left = piece.len as usize;
         match &piece.chunks {
             PieceChunks::Memory { chunks, tail } => {
-                for chunk in &self.chunks[chunks.start as usize..chunks.end as usize] {
+                for chunk in &self.lists.chunks[chunks.start as usize..chunks.end as usize] {
                     let len = info(chunk).map_or(0, |info| info.len);
                     let wanted = len.saturating_sub(skip).min(left);
                     if let Err(error) = filling.chunk(chunk, skip, wanted, &mut rows) {
+                        let labels = self.labels_of(is);
                         self.warn(format!("{labels}: a chunk in memory is damaged: {error}"));
                     }
                     skip = 0;
                     left -= wanted;
                 }
                 filling.plain(
-                    &self.tails[tail.start as usize..tail.end as usize],
+                    &self.lists.tails[tail.start as usize..tail.end as usize],
                     &mut rows,
                 );
             }
-            PieceChunks::Block { offset, lens, span } => {
-                let span = &self.spans[*span as usize];
-                let block = &self.blocks[span.block as usize];
-                let bytes = self.span_bytes(span);
+            PieceChunks::Block {
+                offset,
+                lens,
+                span: at,
+            } => {
+                let span = &self.lists.spans[*at as usize];
+                let block = &self.blocks[span.block as usize].block;
+                let bytes = in_hand.bytes(self.number, (*at, span), block);
                 if let Err(error) = &bytes {
                     self.warn(format!("{}: cannot read: {error}", block.path().display()));
                 }
-                let lens = &self.lens[lens.start as usize..lens.end as usize];
+                let lens = &self.lists.lens[lens.start as usize..lens.end as usize];
                 for range in chunk_ranges(offset - span.offset, lens) {
                     let wanted = (CHUNK_SAMPLES - skip).min(left);
                     let chunk = bytes
@@ -370,6 +257,7 @@ impl Set {
                         && let Err(error) = filling.chunk(chunk, skip, wanted, &mut rows)
                     {
                         block.found_damage();
+                        let labels = self.labels_of(is);
                         self.warn(format!(
                             "{}: {wanted} samples of {labels} are missing: {error}",
                             block.path().display(),
@@ -377,9 +265,6 @@ impl Set {
                     }
                     skip = 0;
                     left -= wanted;
-                }
-                if let Ok(bytes) = bytes {
-                    self.done_with(bytes);
                 }
             }
         }
@@ -390,6 +275,7 @@ impl Set {
     fn read_merged(&self, series: usize, columns: &mut Columns) -> Result<()> {
         let mut samples: Vec<(i64, usize, usize, f64)> = Vec::new();
         let mut part = Columns::default();
+        let mut in_hand = columns.kept.take();
         for piece in self.pieces_of(series) {
             part.runs.clear();
             part.values.resize(piece.len as usize, 0.0);
@@ -397,10 +283,10 @@ impl Set {
                 columns: &mut part,
                 filled: 0,
             };
-            self.read_piece(&self.series[series].labels, piece, &mut filling);
+            self.read_piece(self.series[series].is, piece, &mut in_hand, &mut filling);
             let filled = filling.filled;
             part.values.truncate(filled);
-            let node = &self.nodes[piece.node as usize];
+            let node = &self.lists.nodes[piece.node as usize];
             let times = self.times_of(node)?;
             let mut values = part.values.iter();
             for run in &part.runs {
@@ -410,6 +296,7 @@ impl Set {
                 }
             }
         }
+        columns.kept.put(in_hand);
         samples.sort_by_key(|sample| sample.0);
         samples.dedup_by_key(|sample| sample.0);
         for (_, timeline, row, value) in samples {
@@ -435,7 +322,7 @@ impl SeriesSet for Set {
     }
 
     fn labels(&self, series: usize) -> &Labels {
-        &self.series[series].labels
+        self.labels_of(self.series[series].is)
     }
 
     fn sample_bound(&self, series: usize) -> usize {
@@ -449,7 +336,19 @@ impl SeriesSet for Set {
     fn read_times(&self, timeline: usize, times: &mut Vec<i64>) -> Result<()> {
         times.clear();
         for node in self.timelines.get(timeline).into_iter().flatten() {
-            times.extend_from_slice(self.times_of(&self.nodes[*node as usize])?);
+            let node = &self.lists.nodes[*node as usize];
+            match &node.times {
+                // Mostly nobody asks again.
+                NodeTimes::Block {
+                    block,
+                    timeline,
+                    read,
+                } if read.get().is_none() => {
+                    let OpenBlock { block, index } = &self.blocks[*block as usize];
+                    block.times(index, *timeline, times)?;
+                }
+                _ => times.extend_from_slice(self.times_of(node)?),
+            }
         }
         Ok(())
     }
@@ -466,12 +365,14 @@ impl SeriesSet for Set {
         }
         // What the memory held before needs no clearing: all that stays is written over.
         columns.values.resize(entry.bound, 0.0);
+        let mut in_hand = columns.kept.take();
         let mut filling = Filling { columns, filled: 0 };
         for piece in self.pieces_of(series) {
-            self.read_piece(&entry.labels, piece, &mut filling);
+            self.read_piece(entry.is, piece, &mut in_hand, &mut filling);
         }
         let filled = filling.filled;
         columns.values.truncate(filled);
+        columns.kept.put(in_hand);
         Ok(())
     }
 

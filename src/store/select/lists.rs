@@ -1,0 +1,242 @@
+//! What series consist of, in a few long lists.
+
+use super::gathered::NONE;
+use crate::block::{Block, Index};
+use std::io;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+/// Pieces of series and what they point to, by places in these lists.
+#[derive(Default)]
+pub(super) struct Lists {
+    pub(super) pieces: Vec<Piece>,
+    pub(super) nodes: Vec<Node>,
+    /// Rows of pieces within their nodes.
+    pub(super) runs: Vec<(u32, u32)>,
+    pub(super) chunks: Vec<Arc<[u8]>>,
+    pub(super) tails: Vec<f64>,
+    /// Lengths of chunks in blocks.
+    pub(super) lens: Vec<u32>,
+    pub(super) spans: Vec<Span>,
+}
+
+/// A block that is read.
+#[derive(Clone)]
+pub(crate) struct OpenBlock {
+    pub(crate) block: Arc<Block>,
+    pub(crate) index: Arc<Index>,
+}
+
+impl Lists {
+    /// Moves those of a source behind these: its places become ones in these lists, its block
+    /// gets a number. Gives the place of its first piece.
+    pub(super) fn append(&mut self, mut source: Self, block: u32) -> u32 {
+        if block == 0 && self.pieces.is_empty() && self.nodes.is_empty() {
+            // Nothing moves.
+            *self = source;
+            return 0;
+        }
+        let first_node = self.nodes.len() as u32;
+        self.nodes.extend(source.nodes.into_iter().map(|mut node| {
+            if let NodeTimes::Block { block: own, .. } = &mut node.times {
+                *own = block;
+            }
+            node
+        }));
+        let first_span = self.spans.len() as u32;
+        self.spans.extend(source.spans.into_iter().map(|mut span| {
+            span.block = block;
+            span
+        }));
+        let first_run = append(&mut self.runs, &mut source.runs);
+        let first_chunk = append(&mut self.chunks, &mut source.chunks);
+        let first_value = append(&mut self.tails, &mut source.tails);
+        let first_len = append(&mut self.lens, &mut source.lens);
+        let first_piece = self.pieces.len() as u32;
+        self.pieces
+            .extend(source.pieces.into_iter().map(|mut piece| {
+                piece.node += first_node;
+                shift(&mut piece.runs, first_run);
+                if piece.next != NONE {
+                    piece.next += first_piece;
+                }
+                match &mut piece.chunks {
+                    PieceChunks::Memory { chunks, tail } => {
+                        shift(chunks, first_chunk);
+                        shift(tail, first_value);
+                    }
+                    PieceChunks::Block { lens, span, .. } => {
+                        shift(lens, first_len);
+                        *span += first_span;
+                    }
+                }
+                piece
+            }));
+        first_piece
+    }
+}
+
+/// Moves `more` behind `all` and gives the place of its first entry.
+fn append<T>(all: &mut Vec<T>, more: &mut Vec<T>) -> u32 {
+    let first = all.len() as u32;
+    all.append(more);
+    first
+}
+
+fn shift(range: &mut Range<u32>, by: u32) {
+    range.start += by;
+    range.end += by;
+}
+
+/// Values of one series in one source along one node.
+pub(super) struct Piece {
+    pub(super) node: u32,
+    pub(super) runs: Range<u32>,
+    /// Values at the front of the first chunk that are not wanted.
+    pub(super) skip: u32,
+    pub(super) len: u32,
+    pub(super) chunks: PieceChunks,
+    pub(super) next: u32,
+}
+
+pub(super) enum PieceChunks {
+    Memory {
+        chunks: Range<u32>,
+        tail: Range<u32>,
+    },
+    /// In the block of the span.
+    Block {
+        offset: u64,
+        lens: Range<u32>,
+        span: u32,
+    },
+}
+
+/// Rows of one source's timeline, and where they stand in the set's.
+pub(super) struct Node {
+    pub(super) min_time: i64,
+    pub(super) max_time: i64,
+    pub(super) rows: usize,
+    pub(super) timeline: u32,
+    /// The node's first row within its timeline.
+    pub(super) row: usize,
+    pub(super) times: NodeTimes,
+}
+
+pub(super) enum NodeTimes {
+    /// From a row of these on.
+    Known(Vec<i64>, usize),
+    /// All rows of a block's timeline, read when first asked for.
+    Block {
+        block: u32,
+        timeline: u32,
+        read: OnceLock<Vec<i64>>,
+    },
+}
+
+/// Neighbouring chunks of a block that are read at once.
+pub(super) struct Span {
+    pub(super) block: u32,
+    pub(super) offset: u64,
+    end: u64,
+    pieces: u32,
+    /// Its bytes, while a reader has them in hand.
+    bytes: Mutex<Weak<Vec<u8>>>,
+}
+
+/// Bytes that are read at once, so that neighbouring series cost one read, and yet the spans of
+/// a dozen blocks, which a series passes through, stay in a processor's cache.
+const SPAN_BYTES: u64 = 128 << 10;
+/// A gap of this many bytes between wanted series is read over.
+const SPAN_GAP: u64 = 16 << 10;
+/// Pieces at the most, so that threads which read other series seldom want the same span.
+const SPAN_PIECES: u32 = 64;
+
+impl Span {
+    /// Of one piece, in a block that is told later.
+    pub(super) fn new(Range { start, end }: Range<u64>) -> Self {
+        Self {
+            block: 0,
+            offset: start,
+            end,
+            pieces: 1,
+            bytes: Mutex::new(Weak::new()),
+        }
+    }
+
+    /// Takes in another piece, if it is near and there is room.
+    pub(super) fn take_in(&mut self, piece: &Range<u64>) -> bool {
+        let gap = piece.start.checked_sub(self.end);
+        let fits = gap.is_some_and(|gap| gap <= SPAN_GAP)
+            && piece.end - self.offset <= SPAN_BYTES
+            && self.pieces < SPAN_PIECES;
+        if fits {
+            self.end = piece.end;
+            self.pieces += 1;
+        }
+        fits
+    }
+
+    /// Its bytes from another reader that has them, or from the block, to where those of the
+    /// span before were.
+    fn read(&self, block: &Block, before: Arc<Vec<u8>>) -> io::Result<Arc<Vec<u8>>> {
+        let mut shared = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bytes) = shared.upgrade() {
+            return Ok(bytes);
+        }
+        let mut bytes = Arc::into_inner(before).unwrap_or_default();
+        bytes.resize((self.end - self.offset) as usize, 0);
+        block.read_at(self.offset, &mut bytes)?;
+        let bytes = Arc::new(bytes);
+        *shared = Arc::downgrade(&bytes);
+        Ok(bytes)
+    }
+}
+
+/// The spans that a reader has in hand: of each block the last one, for the next series mostly
+/// stands in it too.
+#[derive(Default)]
+pub(super) struct InHand {
+    spans: Vec<HeldSpan>,
+    /// The block that is expected next.
+    next: usize,
+}
+
+struct HeldSpan {
+    set: u64,
+    block: u32,
+    span: u32,
+    bytes: Arc<Vec<u8>>,
+}
+
+impl InHand {
+    /// The bytes of a span of a set.
+    pub(super) fn bytes(
+        &mut self,
+        set: u64,
+        (at, span): (u32, &Span),
+        block: &Block,
+    ) -> io::Result<&[u8]> {
+        let of_block = |held: &HeldSpan| (held.set, held.block) == (set, span.block);
+        let place = match self.spans.get(self.next) {
+            Some(next) if of_block(next) => self.next,
+            _ => self.spans.iter().position(of_block).unwrap_or_else(|| {
+                self.spans.push(HeldSpan {
+                    set,
+                    block: span.block,
+                    span: NONE,
+                    bytes: Arc::default(),
+                });
+                self.spans.len() - 1
+            }),
+        };
+        self.next = (place + 1) % self.spans.len();
+        let held = &mut self.spans[place];
+        if held.span != at {
+            held.span = NONE;
+            held.bytes = span.read(block, std::mem::take(&mut held.bytes))?;
+            held.span = at;
+        }
+        Ok(&held.bytes)
+    }
+}
