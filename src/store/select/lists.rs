@@ -4,7 +4,7 @@ use super::gathered::NONE;
 use crate::block::{Block, Index};
 use std::io;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Pieces of series and what they point to, by places in these lists.
 #[derive(Default)]
@@ -140,8 +140,16 @@ pub(super) struct Span {
     pub(super) offset: u64,
     end: u64,
     pieces: u32,
-    /// Its bytes, while a reader has them in hand.
-    bytes: Mutex<Weak<Vec<u8>>>,
+    held: Mutex<SpanBytes>,
+}
+
+/// What is held of a span.
+#[derive(Default)]
+struct SpanBytes {
+    bytes: Option<Arc<Vec<u8>>>,
+    /// So many pieces have been read. With the last one the bytes are let go; when pieces are
+    /// read again they stay.
+    read: u32,
 }
 
 /// Bytes that are read at once, so that neighbouring series cost one read, and yet the spans of
@@ -160,7 +168,7 @@ impl Span {
             offset: start,
             end,
             pieces: 1,
-            bytes: Mutex::new(Weak::new()),
+            held: Mutex::default(),
         }
     }
 
@@ -177,19 +185,27 @@ impl Span {
         fits
     }
 
-    /// Its bytes from another reader that has them, or from the block, to where those of the
-    /// span before were.
-    fn read(&self, block: &Block, before: Arc<Vec<u8>>) -> io::Result<Arc<Vec<u8>>> {
-        let mut shared = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bytes) = shared.upgrade() {
-            return Ok(bytes);
+    /// Its bytes for a reader. `memory` is where to read them if nobody has.
+    fn pick_up(&self, block: &Block, mut memory: Vec<u8>) -> io::Result<Arc<Vec<u8>>> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bytes) = &held.bytes {
+            return Ok(Arc::clone(bytes));
         }
-        let mut bytes = Arc::into_inner(before).unwrap_or_default();
-        bytes.resize((self.end - self.offset) as usize, 0);
-        block.read_at(self.offset, &mut bytes)?;
-        let bytes = Arc::new(bytes);
-        *shared = Arc::downgrade(&bytes);
-        Ok(bytes)
+        memory.resize((self.end - self.offset) as usize, 0);
+        block.read_at(self.offset, &mut memory)?;
+        Ok(Arc::clone(held.bytes.insert(Arc::new(memory))))
+    }
+
+    /// Takes them back from a reader who read so many pieces. Gives their memory if nobody wants
+    /// them any more.
+    fn put_down(&self, bytes: Arc<Vec<u8>>, read: u32) -> Option<Vec<u8>> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.read = held.read.saturating_add(read);
+        if held.read == self.pieces {
+            held.bytes = None;
+        }
+        drop(held);
+        Arc::into_inner(bytes)
     }
 }
 
@@ -207,16 +223,19 @@ struct HeldSpan {
     block: u32,
     span: u32,
     bytes: Arc<Vec<u8>>,
+    /// Pieces that were read since it was picked up.
+    read: u32,
 }
 
 impl InHand {
-    /// The bytes of a span of a set.
+    /// The bytes of one of a set's spans, for a piece.
     pub(super) fn bytes(
         &mut self,
         set: u64,
-        (at, span): (u32, &Span),
+        (spans, at): (&[Span], u32),
         block: &Block,
     ) -> io::Result<&[u8]> {
+        let span = &spans[at as usize];
         let of_block = |held: &HeldSpan| (held.set, held.block) == (set, span.block);
         let place = match self.spans.get(self.next) {
             Some(next) if of_block(next) => self.next,
@@ -226,6 +245,7 @@ impl InHand {
                     block: span.block,
                     span: NONE,
                     bytes: Arc::default(),
+                    read: 0,
                 });
                 self.spans.len() - 1
             }),
@@ -233,10 +253,14 @@ impl InHand {
         self.next = (place + 1) % self.spans.len();
         let held = &mut self.spans[place];
         if held.span != at {
-            held.span = NONE;
-            held.bytes = span.read(block, std::mem::take(&mut held.bytes))?;
+            let (bytes, read) = (std::mem::take(&mut held.bytes), held.read);
+            let before = spans.get(held.span as usize);
+            let memory = before.and_then(|before| before.put_down(bytes, read));
+            (held.span, held.read) = (NONE, 0);
+            held.bytes = span.pick_up(block, memory.unwrap_or_default())?;
             held.span = at;
         }
+        held.read += 1;
         Ok(&held.bytes)
     }
 }

@@ -242,7 +242,7 @@ impl Set {
             } => {
                 let span = &self.lists.spans[*at as usize];
                 let block = &self.blocks[span.block as usize].block;
-                let bytes = in_hand.bytes(self.number, (*at, span), block);
+                let bytes = in_hand.bytes(self.number, (&self.lists.spans, *at), block);
                 if let Err(error) = &bytes {
                     self.warn(format!("{}: cannot read: {error}", block.path().display()));
                 }

@@ -219,3 +219,60 @@ fn series_of_a_target_are_one_run_over_one_timeline_across_blocks_and_head() {
         assert!(columns.runs[0].no_nan && columns.runs[0].never_decreases);
     }
 }
+
+#[test]
+fn readers_get_the_same_in_any_order_of_two_sets_in_turn_and_side_by_side() {
+    const SERIES: usize = 300;
+    let mut bench = Bench::new(MemoryDisk::new(), options());
+    for round in 0..300 {
+        bench.advance(1000);
+        let rows: Vec<_> = (0..SERIES)
+            .map(|series| (series, value(0, round, series)))
+            .collect();
+        bench.scrape(0, &rows).unwrap();
+        if round % 10 == 0 {
+            bench.store().maintain().unwrap();
+        }
+    }
+    assert!(bench.store().statistics().blocks >= 3);
+    let select = |range| {
+        let (interrupt, workers) = (Interrupt::new(), OneThread);
+        let set = bench.store().select(&[], range, &interrupt, &workers);
+        set.unwrap()
+    };
+    let early = TimeRange {
+        start: i64::MIN,
+        end: bench.now() - 25_000,
+    };
+    let sets = [select(TimeRange::ALL), select(early)];
+    let bits = |columns: &series::Columns| -> Vec<u64> {
+        columns.values.iter().map(|value| value.to_bits()).collect()
+    };
+    // Each series by a reader of its own, which has nothing in hand.
+    let expected = sets.each_ref().map(|set| {
+        let read = |at| {
+            let mut columns = series::Columns::default();
+            set.read(at, &mut columns).unwrap();
+            bits(&columns)
+        };
+        (0..set.len()).map(read).collect::<Vec<_>>()
+    });
+    assert_eq!(expected.each_ref().map(Vec::len), [SERIES; 2]);
+    assert!(expected[0][7].len() > expected[1][7].len());
+    std::thread::scope(|scope| {
+        for stride in [1, 7, 299, 11] {
+            let (sets, expected, bits) = (&sets, &expected, &bits);
+            scope.spawn(move || {
+                let mut columns = series::Columns::default();
+                // More often than there are pieces.
+                for step in 0..3 * SERIES {
+                    let at = step * stride % SERIES;
+                    for (set, expected) in sets.iter().zip(expected) {
+                        set.read(at, &mut columns).unwrap();
+                        assert_eq!(bits(&columns), expected[at], "{at}");
+                    }
+                }
+            });
+        }
+    });
+}
