@@ -93,6 +93,19 @@ impl<'a> Reader<'a> {
         self.long_uvarint()
     }
 
+    /// Goes past so many numbers.
+    pub(crate) fn skip_uvarints(&mut self, count: usize) -> Result<(), Malformed> {
+        let mut left = count;
+        let mut bytes = self.rest.iter();
+        while left > 0 {
+            // Each number ends with a byte below 0x80.
+            let byte = bytes.next().ok_or(Malformed("bytes end early"))?;
+            left -= usize::from(*byte < 0x80);
+        }
+        self.rest = bytes.as_slice();
+        Ok(())
+    }
+
     fn long_uvarint(&mut self) -> Result<u64, Malformed> {
         let mut value = 0;
         for shift in (0..64).step_by(7) {
@@ -145,6 +158,10 @@ mod tests {
             put_uvarint(&mut out, u);
             put_varint(&mut out, i);
             put_text(&mut out, &text);
+            let mut reader = Reader::new(&out);
+            reader.skip_uvarints(2).unwrap();
+            prop_assert_eq!(reader.text(), Ok(text.as_str()));
+            prop_assert!(reader.skip_uvarints(1).is_err());
             let mut reader = Reader::new(&out);
             prop_assert_eq!(reader.uvarint(), Ok(u));
             prop_assert_eq!(reader.varint(), Ok(i));

@@ -304,8 +304,8 @@ impl AnswerJson {
 
     fn fill_vector(&mut self, vector: &[InstantSample], out: &mut Vec<u8>) -> bool {
         let mut labels = SuccessiveLabels::default();
-        // Samples of one query mostly have one time.
-        let (mut time, mut time_text) = (None, Vec::new());
+        // What stands between labels and value: samples of one query mostly have one time.
+        let (mut time, mut between) = (None, Vec::new());
         while self.next < self.end {
             if out.len() >= self.piece_bytes {
                 return true;
@@ -315,17 +315,17 @@ impl AnswerJson {
                 sample,
             } = &vector[self.next];
             if time.replace(sample.time) != Some(sample.time) {
-                time_text.clear();
-                push_time(&mut time_text, sample.time);
+                between.clear();
+                between.extend_from_slice(br#","value":["#);
+                push_time(&mut between, sample.time);
+                between.extend_from_slice(b",\"");
             }
             if self.next > 0 {
                 out.push(b',');
             }
             out.extend_from_slice(br#"{"metric":"#);
             labels.push(out, own);
-            out.extend_from_slice(br#","value":["#);
-            out.extend_from_slice(&time_text);
-            out.extend_from_slice(b",\"");
+            out.extend_from_slice(&between);
             push_value(out, sample.value);
             out.extend_from_slice(b"\"]}");
             self.next += 1;

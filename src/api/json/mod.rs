@@ -96,25 +96,40 @@ pub(crate) fn push_notices(out: &mut Vec<u8>, warnings: &[String], infos: &[Stri
 
 /// Where the first byte stands that a JSON string cannot hold as it is.
 fn first_to_escape(text: &[u8]) -> Option<usize> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const TOPS: u64 = 0x8080_8080_8080_8080;
-    let plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
     let (words, rest) = text.as_chunks::<8>();
     for (word, at) in words.iter().zip((0..).step_by(8)) {
-        let bytes = u64::from_le_bytes(*word);
-        // The top bit of each byte that is below 0x20, or equal: exact up to the first of them.
-        let below = bytes.wrapping_sub(ONES * 0x20) & !bytes;
-        let equal = |byte: u8| {
-            let differences = bytes ^ (ONES * u64::from(byte));
-            differences.wrapping_sub(ONES) & !differences
-        };
-        let found = (below | equal(b'"') | equal(b'\\')) & TOPS;
-        if found != 0 {
-            return Some(at + found.trailing_zeros() as usize / 8);
+        if let Some(found) = first_to_escape_of(*word) {
+            return Some(at + found);
         }
     }
-    let at = rest.iter().position(|byte| !plain(*byte))?;
-    Some(text.len() - rest.len() + at)
+    match text.last_chunk::<8>() {
+        // Those before the rest are looked at a second time.
+        Some(word) if !rest.is_empty() => {
+            first_to_escape_of(*word).map(|found| text.len() - 8 + found)
+        }
+        Some(_) => None,
+        None => text.iter().position(|byte| !is_plain(*byte)),
+    }
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte >= 0x20 && byte != b'"' && byte != b'\\'
+}
+
+/// As [`first_to_escape`], of eight bytes at once.
+#[inline]
+fn first_to_escape_of(word: [u8; 8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const TOPS: u64 = 0x8080_8080_8080_8080;
+    let bytes = u64::from_le_bytes(word);
+    // The top bit of each byte that is below 0x20, or equal: exact up to the first of them.
+    let below = bytes.wrapping_sub(ONES * 0x20) & !bytes;
+    let equal = |byte: u8| {
+        let differences = bytes ^ (ONES * u64::from(byte));
+        differences.wrapping_sub(ONES) & !differences
+    };
+    let found = (below | equal(b'"') | equal(b'\\')) & TOPS;
+    (found != 0).then(|| found.trailing_zeros() as usize / 8)
 }
 
 /// A JSON string.

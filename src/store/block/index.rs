@@ -374,9 +374,8 @@ impl Index {
         mut take: impl FnMut(&TrackEntry),
     ) -> Result<(), Malformed> {
         let mut reader = Reader::new(self.series.get(series as usize)?);
-        for _ in 0..2 * reader.count(2)? {
-            reader.uvarint()?;
-        }
+        let labels = reader.count(2)?;
+        reader.skip_uvarints(2 * labels)?;
         for _ in 0..reader.count(3)? {
             track.read(&mut reader, &self.timelines)?;
             take(track);

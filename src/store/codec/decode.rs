@@ -1,6 +1,7 @@
 //! Chunks to numbers. Nothing in a chunk is believed before its checksum fits, and nothing
 //! beyond its bounds even then.
 
+use super::checksum::checksum;
 use super::kernel::{Number, Packed, Unary, unpack};
 use super::{
     FLAG_FOLDED, FLAG_IRREGULAR, FLAG_NEVER_DECREASES, FLAG_NO_NAN, FLAG_PREFIX, FLAG_UNIT, Kernel,
@@ -75,7 +76,7 @@ struct Exceptions<'a> {
 fn parse(chunk: &[u8], times: bool) -> Result<(Packed<'_>, Exceptions<'_>), Malformed> {
     let body_len = chunk.len().checked_sub(4);
     let (body, crc) = chunk.split_at(body_len.ok_or(Malformed("bytes end early"))?);
-    if crc32c::crc32c(body).to_le_bytes() != crc {
+    if checksum(body).to_le_bytes() != crc {
         return Err(Malformed("the checksum does not fit"));
     }
     let mut reader = Reader::new(body);

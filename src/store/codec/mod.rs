@@ -8,6 +8,7 @@
 //! needs at the least. What does not fit stands behind as patches (wide residuals) and
 //! exceptions (values that are no such integer: stale markers, -0). FORMAT.md has the bytes.
 
+mod checksum;
 mod decode;
 mod encode;
 mod kernel;

@@ -158,7 +158,7 @@ const SPAN_BYTES: u64 = 128 << 10;
 /// A gap of this many bytes between wanted series is read over.
 const SPAN_GAP: u64 = 16 << 10;
 /// Pieces at the most, so that threads which read other series seldom want the same span.
-const SPAN_PIECES: u32 = 64;
+const SPAN_PIECES: u32 = 128;
 
 impl Span {
     /// Of one piece, in a block that is told later.
