@@ -1,7 +1,7 @@
 //! The doors: a query and its times in, an answer out.
 
 use crate::error::{Error, Result};
-use crate::eval::vector::{Vector, is_present};
+use crate::eval::vector::{Vector, all_present, is_present};
 use crate::eval::{Evaluator, RangeRow};
 use crate::limits::Limits;
 use crate::native;
@@ -294,7 +294,7 @@ fn matrix(vector: Vector, steps: &Steps) -> Vec<Series> {
     let mut order: Vec<usize> = (0..vector.len()).collect();
     order.sort_by(|a, b| vector.heads[*a].labels.cmp(&vector.heads[*b].labels));
     let full: Vec<bool> = (0..vector.len())
-        .map(|row| vector.row(row).iter().all(|value| is_present(*value)))
+        .map(|row| all_present(vector.row(row)))
         .collect();
     let values: Column<f64> = vector.cells.into();
     order
@@ -312,7 +312,7 @@ fn matrix(vector: Vector, steps: &Steps) -> Vec<Series> {
             // A series that is there from some step on, or up to one, needs no copy either.
             let first = cells.iter().position(|value| is_present(*value))?;
             let last = cells.iter().rposition(|value| is_present(*value))?;
-            let gapless = cells[first..=last].iter().all(|value| is_present(*value));
+            let gapless = all_present(&cells[first..=last]);
             if gapless {
                 return Some(Series {
                     labels,

@@ -91,7 +91,7 @@ impl Evaluator<'_> {
             Ok((Scratch::default(), vec![ABSENT; steps], Vec::new(), held))
         };
         let outcomes = in_parallel(
-            self.workers(rows.cost()),
+            self.workers(rows.cost() + rows.len() * steps),
             units.iter().collect(),
             start,
             |(scratch, values, histograms, _), unit| {

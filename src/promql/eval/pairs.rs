@@ -73,6 +73,7 @@ impl Rows for PairRows {
     }
 
     fn cost(&self) -> usize {
-        self.pairs.len() * self.left.steps
+        // Of both sides.
+        2 * self.pairs.len() * self.left.steps
     }
 }

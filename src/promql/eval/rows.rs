@@ -107,30 +107,29 @@ impl Evaluator<'_> {
             return Ok(Vector::empty(steps));
         }
         let reservation = self.budget.reserve(count, steps)?;
-        // Reading replaces every cell. Zeros cost nothing until then: the threads touch the
-        // memory first.
-        let mut cells = vec![0.0; count * steps];
+        // The threads touch the memory first: to fill it with zeros before would keep them waiting.
+        let mut cells = Box::new_uninit_slice(count * steps);
         let mut present = vec![false; count];
-        let workers = self.workers(rows.cost());
+        let workers = self.workers(rows.cost() + cells.len());
         let part = match workers {
             1 => count,
             _ => count.div_ceil(workers * PARTS_OF_A_THREAD),
         };
-        let parts: Vec<(usize, &mut [f64], &mut [bool])> = cells
-            .chunks_mut(part * steps)
-            .zip(present.chunks_mut(part))
-            .enumerate()
-            .map(|(index, (cells, present))| (index * part, cells, present))
-            .collect();
+        let parts = cells.chunks_mut(part * steps);
+        let parts = parts.zip(present.chunks_mut(part)).enumerate();
         let found = in_parallel(
             workers,
-            parts,
-            || Ok((Scratch::default(), Vec::new())),
-            |(scratch, histograms), (first, cells, present)| {
+            parts.collect(),
+            || Ok((Scratch::default(), vec![0.0; steps], Vec::new())),
+            |(scratch, row, histograms), (index, (cells, present))| {
+                let first = index * part;
                 let mut found = Histograms::new();
                 for (index, (out, any)) in cells.chunks_mut(steps).zip(present).enumerate() {
                     self.interrupt.check()?;
-                    *any = rows.read(first + index, scratch, out, histograms)?;
+                    *any = rows.read(first + index, scratch, row, histograms)?;
+                    for (cell, value) in out.iter_mut().zip(&*row) {
+                        cell.write(*value);
+                    }
                     for (step, histogram) in histograms.drain(..) {
                         found.insert((first + index) * steps + step, histogram);
                     }
@@ -139,6 +138,9 @@ impl Evaluator<'_> {
                 Ok(found)
             },
         )?;
+        // SAFETY: all parts are done, and each has written every cell of its rows.
+        #[allow(unsafe_code)]
+        let cells = unsafe { cells.assume_init() }.into_vec();
         let mut histograms = Histograms::new();
         for mut found in found {
             histograms.append(&mut found);

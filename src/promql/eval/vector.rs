@@ -17,6 +17,17 @@ pub(crate) fn is_present(value: f64) -> bool {
     value.to_bits() != ABSENT.to_bits()
 }
 
+/// Whether every cell of a column holds a number.
+pub(crate) fn all_present(cells: &[f64]) -> bool {
+    // Many at once, before it is decided.
+    let absent = |cells: &[f64]| {
+        cells
+            .iter()
+            .fold(false, |any, cell| any | !is_present(*cell))
+    };
+    !cells.chunks(64).any(absent)
+}
+
 /// What is known of a series without its values.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Head {

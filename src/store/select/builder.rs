@@ -30,6 +30,12 @@ impl Set {
     /// where two have the same time.
     pub(crate) fn put_together(guide: Guide, sources: Vec<Gathered>) -> Self {
         let mut builder = SetBuilder::new(guide);
+        let mut sources = sources.into_iter();
+        if let Some(first) = sources.next() {
+            builder.add(first);
+        }
+        let others = sources.as_slice().iter().map(|source| &source.lists);
+        builder.set.lists.reserve(others);
         for source in sources {
             builder.add(source);
         }

@@ -28,6 +28,19 @@ pub(crate) struct OpenBlock {
 }
 
 impl Lists {
+    /// Makes room for what will be appended.
+    pub(super) fn reserve<'a>(&mut self, others: impl Iterator<Item = &'a Self>) {
+        let (mut pieces, mut runs, mut lens) = (0, 0, 0);
+        for other in others {
+            pieces += other.pieces.len();
+            runs += other.runs.len();
+            lens += other.lens.len();
+        }
+        self.pieces.reserve(pieces);
+        self.runs.reserve(runs);
+        self.lens.reserve(lens);
+    }
+
     /// Moves those of a source behind these: its places become ones in these lists, its block
     /// gets a number. Gives the place of its first piece.
     pub(super) fn append(&mut self, mut source: Self, block: u32) -> u32 {
