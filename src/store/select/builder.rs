@@ -1,6 +1,7 @@
 //! Puts a set together from sources.
 
 use super::gathered::{Gathered, Guide, Identity, NONE};
+use super::lists::{NodeTimes, PieceAt, Source};
 use super::set::{Set, SetSeries};
 use series::Labels;
 use std::collections::HashMap;
@@ -18,7 +19,7 @@ struct SetBuilder {
     /// Those by their labels, as far as somebody had to look for one among them.
     by_labels: HashMap<Labels, u32>,
     /// The last piece of each series.
-    last_pieces: Vec<u32>,
+    last_pieces: Vec<PieceAt>,
     /// So many series at the front stand in the order of their labels.
     sorted: usize,
     /// Where the next stranger of a source is expected among those.
@@ -30,12 +31,6 @@ impl Set {
     /// where two have the same time.
     pub(crate) fn put_together(guide: Guide, sources: Vec<Gathered>) -> Self {
         let mut builder = SetBuilder::new(guide);
-        let mut sources = sources.into_iter();
-        if let Some(first) = sources.next() {
-            builder.add(first);
-        }
-        let others = sources.as_slice().iter().map(|source| &source.lists);
-        builder.set.lists.reserve(others);
         for source in sources {
             builder.add(source);
         }
@@ -66,9 +61,27 @@ impl SetBuilder {
         for text in source.warnings {
             set.warn(text);
         }
-        let number = set.blocks.len() as u32;
-        set.blocks.extend(source.block);
-        let first_piece = set.lists.append(source.lists, number);
+        let number = set.sources.len() as u32;
+        let first_node = set.nodes.len() as u32;
+        set.nodes.extend(source.nodes.into_iter().map(|mut node| {
+            if let NodeTimes::Block { source, .. } = &mut node.times {
+                *source = number;
+            }
+            node
+        }));
+        let mut lists = source.lists;
+        if source.has_chains {
+            for piece in &mut lists.pieces {
+                if piece.next != PieceAt::NONE {
+                    piece.next.source = number;
+                }
+            }
+        }
+        set.sources.push(Source {
+            lists,
+            block: source.block,
+            first_node,
+        });
         self.hint = 0;
         let before = self.strangers.len();
         for series in source.series {
@@ -87,15 +100,15 @@ impl SetBuilder {
                 Identity::Stranger(at) => self.place_of(&source.strangers[at as usize], before),
             };
             let at = at as usize;
-            let (first, last) = (
-                first_piece + series.first_piece,
-                first_piece + series.last_piece,
-            );
-            let entry = &mut self.set.series[at];
-            entry.bound += series.bound;
+            let piece = |piece| PieceAt {
+                source: number,
+                piece,
+            };
+            let (first, last) = (piece(series.first_piece), piece(series.last_piece));
+            self.set.series[at].bound += series.bound;
             match std::mem::replace(&mut self.last_pieces[at], last) {
-                NONE => entry.first_piece = first,
-                previous => self.set.lists.pieces[previous as usize].next = first,
+                PieceAt::NONE => self.set.series[at].first_piece = first,
+                previous => self.set.piece_mut(previous).next = first,
             }
         }
     }
@@ -111,11 +124,11 @@ impl SetBuilder {
         }
         self.set.series.push(SetSeries {
             is,
-            first_piece: NONE,
+            first_piece: PieceAt::NONE,
             bound: 0,
             disordered: false,
         });
-        self.last_pieces.push(NONE);
+        self.last_pieces.push(PieceAt::NONE);
         at as u32
     }
 

@@ -1,6 +1,6 @@
 //! What one source, the head or a block, adds to a set.
 
-use super::lists::{Lists, Node, NodeTimes, OpenBlock, Piece, PieceChunks, Span};
+use super::lists::{Lists, Node, NodeTimes, OpenBlock, Piece, PieceAt, PieceChunks, Span};
 use crate::block::{Index, TrackEntry};
 use crate::codec::{CHUNK_SAMPLES, info};
 use crate::head::Track;
@@ -17,7 +17,10 @@ pub(crate) struct Gathered {
     pub(super) series: Vec<GatheredSeries>,
     /// The labels of series that the guide does not name.
     pub(super) strangers: Vec<Labels>,
+    pub(super) nodes: Vec<Node>,
     pub(super) lists: Lists,
+    /// Some series have several pieces.
+    pub(super) has_chains: bool,
     /// What could not be read.
     pub(super) warnings: Vec<String>,
 }
@@ -229,7 +232,7 @@ impl<'a> Gathering<'a> {
             timeline: 0,
             row: 0,
             times: NodeTimes::Block {
-                block: 0,
+                source: 0,
                 timeline,
                 read: OnceLock::new(),
             },
@@ -237,8 +240,8 @@ impl<'a> Gathering<'a> {
     }
 
     fn push_node(&mut self, node: Node) -> u32 {
-        self.out.lists.nodes.push(node);
-        self.out.lists.nodes.len() as u32 - 1
+        self.out.nodes.push(node);
+        self.out.nodes.len() as u32 - 1
     }
 
     /// Keeps the rows `wanted` of `runs`, counted from the start of `wanted`.
@@ -373,12 +376,17 @@ impl<'a> Gathering<'a> {
             skip: skip as u32,
             len: clipped.len as u32,
             chunks,
-            next: NONE,
+            next: PieceAt::NONE,
         });
         let is = self.identify(labels);
         match self.out.series.last_mut() {
             Some(last) if last.is == is => {
-                self.out.lists.pieces[last.last_piece as usize].next = at;
+                let next = PieceAt {
+                    source: 0,
+                    piece: at,
+                };
+                self.out.lists.pieces[last.last_piece as usize].next = next;
+                self.out.has_chains = true;
                 last.last_piece = at;
                 last.bound += clipped.len;
             }

@@ -1,4 +1,4 @@
-//! What series consist of, in a few long lists.
+//! What series consist of, in a few long lists for each source.
 
 use super::gathered::NONE;
 use crate::block::{Block, Index};
@@ -6,11 +6,10 @@ use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// Pieces of series and what they point to, by places in these lists.
+/// Pieces of series of one source and what they point to, by places in these lists.
 #[derive(Default)]
 pub(super) struct Lists {
     pub(super) pieces: Vec<Piece>,
-    pub(super) nodes: Vec<Node>,
     /// Rows of pieces within their nodes.
     pub(super) runs: Vec<(u32, u32)>,
     pub(super) chunks: Vec<Arc<[u8]>>,
@@ -20,6 +19,14 @@ pub(super) struct Lists {
     pub(super) spans: Vec<Span>,
 }
 
+/// A source of a set: the head, or a block.
+pub(super) struct Source {
+    pub(super) lists: Lists,
+    pub(super) block: Option<OpenBlock>,
+    /// Where its nodes begin among those of the set.
+    pub(super) first_node: u32,
+}
+
 /// A block that is read.
 #[derive(Clone)]
 pub(crate) struct OpenBlock {
@@ -27,89 +34,31 @@ pub(crate) struct OpenBlock {
     pub(crate) index: Arc<Index>,
 }
 
-impl Lists {
-    /// Makes room for what will be appended.
-    pub(super) fn reserve<'a>(&mut self, others: impl Iterator<Item = &'a Self>) {
-        let (mut pieces, mut runs, mut lens) = (0, 0, 0);
-        for other in others {
-            pieces += other.pieces.len();
-            runs += other.runs.len();
-            lens += other.lens.len();
-        }
-        self.pieces.reserve(pieces);
-        self.runs.reserve(runs);
-        self.lens.reserve(lens);
-    }
-
-    /// Moves those of a source behind these: its places become ones in these lists, its block
-    /// gets a number. Gives the place of its first piece.
-    pub(super) fn append(&mut self, mut source: Self, block: u32) -> u32 {
-        if block == 0 && self.pieces.is_empty() && self.nodes.is_empty() {
-            // Nothing moves.
-            *self = source;
-            return 0;
-        }
-        let first_node = self.nodes.len() as u32;
-        self.nodes.extend(source.nodes.into_iter().map(|mut node| {
-            if let NodeTimes::Block { block: own, .. } = &mut node.times {
-                *own = block;
-            }
-            node
-        }));
-        let first_span = self.spans.len() as u32;
-        self.spans.extend(source.spans.into_iter().map(|mut span| {
-            span.block = block;
-            span
-        }));
-        let first_run = append(&mut self.runs, &mut source.runs);
-        let first_chunk = append(&mut self.chunks, &mut source.chunks);
-        let first_value = append(&mut self.tails, &mut source.tails);
-        let first_len = append(&mut self.lens, &mut source.lens);
-        let first_piece = self.pieces.len() as u32;
-        self.pieces
-            .extend(source.pieces.into_iter().map(|mut piece| {
-                piece.node += first_node;
-                shift(&mut piece.runs, first_run);
-                if piece.next != NONE {
-                    piece.next += first_piece;
-                }
-                match &mut piece.chunks {
-                    PieceChunks::Memory { chunks, tail } => {
-                        shift(chunks, first_chunk);
-                        shift(tail, first_value);
-                    }
-                    PieceChunks::Block { lens, span, .. } => {
-                        shift(lens, first_len);
-                        *span += first_span;
-                    }
-                }
-                piece
-            }));
-        first_piece
-    }
+/// Which piece of which of a set's sources.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct PieceAt {
+    pub(super) source: u32,
+    pub(super) piece: u32,
 }
 
-/// Moves `more` behind `all` and gives the place of its first entry.
-fn append<T>(all: &mut Vec<T>, more: &mut Vec<T>) -> u32 {
-    let first = all.len() as u32;
-    all.append(more);
-    first
-}
-
-fn shift(range: &mut Range<u32>, by: u32) {
-    range.start += by;
-    range.end += by;
+impl PieceAt {
+    pub(super) const NONE: Self = Self {
+        source: NONE,
+        piece: NONE,
+    };
 }
 
 /// Values of one series in one source along one node.
 pub(super) struct Piece {
+    /// Among those of its source.
     pub(super) node: u32,
     pub(super) runs: Range<u32>,
     /// Values at the front of the first chunk that are not wanted.
     pub(super) skip: u32,
     pub(super) len: u32,
     pub(super) chunks: PieceChunks,
-    pub(super) next: u32,
+    /// The next one of its series.
+    pub(super) next: PieceAt,
 }
 
 pub(super) enum PieceChunks {
@@ -117,7 +66,7 @@ pub(super) enum PieceChunks {
         chunks: Range<u32>,
         tail: Range<u32>,
     },
-    /// In the block of the span.
+    /// In the block of its source.
     Block {
         offset: u64,
         lens: Range<u32>,
@@ -139,9 +88,9 @@ pub(super) struct Node {
 pub(super) enum NodeTimes {
     /// From a row of these on.
     Known(Vec<i64>, usize),
-    /// All rows of a block's timeline, read when first asked for.
+    /// All rows of a timeline of a source's block, read when first asked for.
     Block {
-        block: u32,
+        source: u32,
         timeline: u32,
         read: OnceLock<Vec<i64>>,
     },
@@ -149,7 +98,6 @@ pub(super) enum NodeTimes {
 
 /// Neighbouring chunks of a block that are read at once.
 pub(super) struct Span {
-    pub(super) block: u32,
     pub(super) offset: u64,
     end: u64,
     pieces: u32,
@@ -174,10 +122,9 @@ const SPAN_GAP: u64 = 16 << 10;
 const SPAN_PIECES: u32 = 128;
 
 impl Span {
-    /// Of one piece, in a block that is told later.
+    /// Of one piece.
     pub(super) fn new(Range { start, end }: Range<u64>) -> Self {
         Self {
-            block: 0,
             offset: start,
             end,
             pieces: 1,
@@ -222,18 +169,18 @@ impl Span {
     }
 }
 
-/// The spans that a reader has in hand: of each block the last one, for the next series mostly
+/// The spans that a reader has in hand: of each source the last one, for the next series mostly
 /// stands in it too.
 #[derive(Default)]
 pub(super) struct InHand {
     spans: Vec<HeldSpan>,
-    /// The block that is expected next.
+    /// The source that is expected next.
     next: usize,
 }
 
 struct HeldSpan {
-    set: u64,
-    block: u32,
+    /// The number of the set, and its source.
+    source: (u64, u32),
     span: u32,
     bytes: Arc<Vec<u8>>,
     /// Pieces that were read since it was picked up.
@@ -241,27 +188,27 @@ struct HeldSpan {
 }
 
 impl InHand {
-    /// The bytes of one of a set's spans, for a piece.
+    /// The bytes of one of a source's spans, for a piece.
     pub(super) fn bytes(
         &mut self,
-        set: u64,
+        source: (u64, u32),
         (spans, at): (&[Span], u32),
         block: &Block,
     ) -> io::Result<&[u8]> {
-        let span = &spans[at as usize];
-        let of_block = |held: &HeldSpan| (held.set, held.block) == (set, span.block);
-        let place = match self.spans.get(self.next) {
-            Some(next) if of_block(next) => self.next,
-            _ => self.spans.iter().position(of_block).unwrap_or_else(|| {
+        let expected = self.spans.get(self.next);
+        let place = if expected.is_some_and(|held| held.source == source) {
+            self.next
+        } else {
+            let known = self.spans.iter().position(|held| held.source == source);
+            known.unwrap_or_else(|| {
                 self.spans.push(HeldSpan {
-                    set,
-                    block: span.block,
+                    source,
                     span: NONE,
                     bytes: Arc::default(),
                     read: 0,
                 });
                 self.spans.len() - 1
-            }),
+            })
         };
         self.next = (place + 1) % self.spans.len();
         let held = &mut self.spans[place];
@@ -270,7 +217,7 @@ impl InHand {
             let before = spans.get(held.span as usize);
             let memory = before.and_then(|before| before.put_down(bytes, read));
             (held.span, held.read) = (NONE, 0);
-            held.bytes = span.pick_up(block, memory.unwrap_or_default())?;
+            held.bytes = spans[at as usize].pick_up(block, memory.unwrap_or_default())?;
             held.span = at;
         }
         held.read += 1;

@@ -1,7 +1,7 @@
 //! A set of selected series: a fixed view, decoded as it is read.
 
 use super::gathered::{Guide, Identity, NONE};
-use super::lists::{InHand, Lists, Node, NodeTimes, OpenBlock, Piece, PieceChunks};
+use super::lists::{InHand, Node, NodeTimes, OpenBlock, Piece, PieceAt, PieceChunks, Source};
 use crate::block::chunk_ranges;
 use crate::bytes::Malformed;
 use crate::codec::{CHUNK_SAMPLES, ChunkInfo, Kernel, decode_values, info};
@@ -19,8 +19,9 @@ pub(crate) struct Set {
     /// The labels of the others.
     pub(super) strangers: Vec<Labels>,
     pub(super) series: Vec<SetSeries>,
-    pub(super) lists: Lists,
-    pub(super) blocks: Vec<OpenBlock>,
+    pub(super) sources: Vec<Source>,
+    /// Of all sources.
+    pub(super) nodes: Vec<Node>,
     /// For each timeline its nodes, in order of time.
     pub(super) timelines: Vec<Vec<u32>>,
     /// By which readers know it from other sets; set when it is finished.
@@ -36,7 +37,7 @@ pub(super) struct Warnings {
 
 pub(crate) struct SetSeries {
     pub(super) is: Identity,
-    pub(super) first_piece: u32,
+    pub(super) first_piece: PieceAt,
     pub(super) bound: usize,
     /// Its pieces lie side by side in time and must be merged sample by sample.
     pub(super) disordered: bool,
@@ -56,24 +57,20 @@ impl Set {
     /// Joins nodes that follow each other in their series, so that a target's times are one
     /// timeline across blocks and head.
     pub(super) fn stitch(&mut self) {
-        let mut next = vec![NONE; self.lists.nodes.len()];
-        let mut previous = vec![NONE; self.lists.nodes.len()];
+        let mut next = vec![NONE; self.nodes.len()];
+        let mut previous = vec![NONE; self.nodes.len()];
         let mut pieces = Vec::new();
         for at in 0..self.series.len() {
             self.sort_pieces(at, &mut pieces);
             let mut piece = self.series[at].first_piece;
             let mut last: Option<u32> = None;
-            while piece != NONE {
-                let Piece {
-                    node,
-                    next: follower,
-                    ..
-                } = self.lists.pieces[piece as usize];
+            while piece != PieceAt::NONE {
+                let (node, follower) = self.node_and_next(piece);
                 if let Some(before) = last
                     && before != node
                 {
                     let (a, b) = (before as usize, node as usize);
-                    if self.lists.nodes[a].max_time >= self.lists.nodes[b].min_time {
+                    if self.nodes[a].max_time >= self.nodes[b].min_time {
                         self.series[at].disordered = true;
                     } else if next[a] == NONE && previous[b] == NONE {
                         next[a] = node;
@@ -95,7 +92,7 @@ impl Set {
             let mut row = 0;
             let mut at = first as u32;
             while at != NONE {
-                let node = &mut self.lists.nodes[at as usize];
+                let node = &mut self.nodes[at as usize];
                 node.timeline = timeline;
                 node.row = row;
                 row += node.rows;
@@ -107,12 +104,12 @@ impl Set {
     }
 
     /// Puts the pieces of a series in order of time. `pieces` is memory for it.
-    fn sort_pieces(&mut self, series: usize, pieces: &mut Vec<(i64, u32)>) {
+    fn sort_pieces(&mut self, series: usize, pieces: &mut Vec<(i64, PieceAt)>) {
         pieces.clear();
         let mut piece = self.series[series].first_piece;
-        while piece != NONE {
-            let Piece { node, next, .. } = self.lists.pieces[piece as usize];
-            pieces.push((self.lists.nodes[node as usize].min_time, piece));
+        while piece != PieceAt::NONE {
+            let (node, next) = self.node_and_next(piece);
+            pieces.push((self.nodes[node as usize].min_time, piece));
             piece = next;
         }
         if pieces.is_sorted_by_key(|(time, _)| *time) {
@@ -121,16 +118,31 @@ impl Set {
         pieces.sort_by_key(|(time, _)| *time);
         self.series[series].first_piece = pieces[0].1;
         for pair in pieces.windows(2) {
-            self.lists.pieces[pair[0].1 as usize].next = pair[1].1;
+            self.piece_mut(pair[0].1).next = pair[1].1;
         }
         if let Some((_, last)) = pieces.last() {
-            self.lists.pieces[*last as usize].next = NONE;
+            self.piece_mut(*last).next = PieceAt::NONE;
         }
+    }
+
+    fn piece(&self, at: PieceAt) -> &Piece {
+        &self.sources[at.source as usize].lists.pieces[at.piece as usize]
+    }
+
+    pub(super) fn piece_mut(&mut self, at: PieceAt) -> &mut Piece {
+        &mut self.sources[at.source as usize].lists.pieces[at.piece as usize]
+    }
+
+    /// The node of a piece, and the piece that follows it.
+    fn node_and_next(&self, at: PieceAt) -> (u32, PieceAt) {
+        let piece = self.piece(at);
+        let first = self.sources[at.source as usize].first_node;
+        (first + piece.node, piece.next)
     }
 
     /// Which of the set's timelines and rows hold what was added as `node`.
     pub(crate) fn place_of(&self, node: u32) -> (usize, usize) {
-        let node = &self.lists.nodes[node as usize];
+        let node = &self.nodes[node as usize];
         (node.timeline as usize, node.row)
     }
 
@@ -155,15 +167,12 @@ impl Set {
         Ok(samples)
     }
 
-    fn pieces_of(&self, series: usize) -> impl Iterator<Item = &Piece> {
-        let first = self
-            .series
-            .get(series)
-            .map_or(NONE, |series| series.first_piece);
-        let mut at = first;
+    fn pieces_of(&self, series: usize) -> impl Iterator<Item = PieceAt> {
+        let series = self.series.get(series);
+        let mut at = series.map_or(PieceAt::NONE, |series| series.first_piece);
         std::iter::from_fn(move || {
-            let piece = self.lists.pieces.get(at as usize)?;
-            at = piece.next;
+            let piece = (at != PieceAt::NONE).then_some(at)?;
+            at = self.node_and_next(at).1;
             Some(piece)
         })
     }
@@ -172,19 +181,26 @@ impl Set {
         match &node.times {
             NodeTimes::Known(times, first) => Ok(&times[*first..*first + node.rows]),
             NodeTimes::Block {
-                block,
+                source,
                 timeline,
                 read,
             } => {
                 if let Some(times) = read.get() {
                     return Ok(times);
                 }
-                let OpenBlock { block, index } = &self.blocks[*block as usize];
                 let mut times = Vec::new();
-                block.times(index, *timeline, &mut times)?;
+                self.read_block_times(*source, *timeline, &mut times)?;
                 Ok(read.get_or_init(|| times))
             }
         }
+    }
+
+    /// Appends the times of a timeline of a source's block.
+    fn read_block_times(&self, source: u32, timeline: u32, times: &mut Vec<i64>) -> Result<()> {
+        if let Some(OpenBlock { block, index }) = &self.sources[source as usize].block {
+            block.times(index, timeline, times)?;
+        }
+        Ok(())
     }
 
     /// Adds to what [`SeriesSet::warnings`] says.
@@ -204,12 +220,15 @@ impl Set {
     fn read_piece(
         &self,
         is: Identity,
-        piece: &Piece,
+        at: PieceAt,
         in_hand: &mut InHand,
         filling: &mut Filling<'_>,
     ) {
-        let node = &self.lists.nodes[piece.node as usize];
-        let runs = &self.lists.runs[piece.runs.start as usize..piece.runs.end as usize];
+        let source = &self.sources[at.source as usize];
+        let lists = &source.lists;
+        let piece = &lists.pieces[at.piece as usize];
+        let node = &self.nodes[(source.first_node + piece.node) as usize];
+        let runs = &lists.runs[piece.runs.start as usize..piece.runs.end as usize];
         let mut rows = Rows {
             timeline: node.timeline as usize,
             first_row: node.row,
@@ -220,7 +239,7 @@ impl Set {
         let mut left = piece.len as usize;
         match &piece.chunks {
             PieceChunks::Memory { chunks, tail } => {
-                for chunk in &self.lists.chunks[chunks.start as usize..chunks.end as usize] {
+                for chunk in &lists.chunks[chunks.start as usize..chunks.end as usize] {
                     let len = info(chunk).map_or(0, |info| info.len);
                     let wanted = len.saturating_sub(skip).min(left);
                     if let Err(error) = filling.chunk(chunk, skip, wanted, &mut rows) {
@@ -231,23 +250,22 @@ impl Set {
                     left -= wanted;
                 }
                 filling.plain(
-                    &self.lists.tails[tail.start as usize..tail.end as usize],
+                    &lists.tails[tail.start as usize..tail.end as usize],
                     &mut rows,
                 );
             }
-            PieceChunks::Block {
-                offset,
-                lens,
-                span: at,
-            } => {
-                let span = &self.lists.spans[*at as usize];
-                let block = &self.blocks[span.block as usize].block;
-                let bytes = in_hand.bytes(self.number, (&self.lists.spans, *at), block);
+            PieceChunks::Block { offset, lens, span } => {
+                let Some(OpenBlock { block, .. }) = &source.block else {
+                    return;
+                };
+                let known_as = (self.number, at.source);
+                let bytes = in_hand.bytes(known_as, (&lists.spans, *span), block);
+                let first = lists.spans[*span as usize].offset;
                 if let Err(error) = &bytes {
                     self.warn(format!("{}: cannot read: {error}", block.path().display()));
                 }
-                let lens = &self.lists.lens[lens.start as usize..lens.end as usize];
-                for range in chunk_ranges(offset - span.offset, lens) {
+                let lens = &lists.lens[lens.start as usize..lens.end as usize];
+                for range in chunk_ranges(offset - first, lens) {
                     let wanted = (CHUNK_SAMPLES - skip).min(left);
                     let chunk = bytes
                         .as_ref()
@@ -278,7 +296,7 @@ impl Set {
         let mut in_hand = columns.kept.take();
         for piece in self.pieces_of(series) {
             part.runs.clear();
-            part.values.resize(piece.len as usize, 0.0);
+            part.values.resize(self.piece(piece).len as usize, 0.0);
             let mut filling = Filling {
                 columns: &mut part,
                 filled: 0,
@@ -286,7 +304,7 @@ impl Set {
             self.read_piece(self.series[series].is, piece, &mut in_hand, &mut filling);
             let filled = filling.filled;
             part.values.truncate(filled);
-            let node = &self.lists.nodes[piece.node as usize];
+            let node = &self.nodes[self.node_and_next(piece).0 as usize];
             let times = self.times_of(node)?;
             let mut values = part.values.iter();
             for run in &part.runs {
@@ -336,17 +354,14 @@ impl SeriesSet for Set {
     fn read_times(&self, timeline: usize, times: &mut Vec<i64>) -> Result<()> {
         times.clear();
         for node in self.timelines.get(timeline).into_iter().flatten() {
-            let node = &self.lists.nodes[*node as usize];
+            let node = &self.nodes[*node as usize];
             match &node.times {
                 // Mostly nobody asks again.
                 NodeTimes::Block {
-                    block,
+                    source,
                     timeline,
                     read,
-                } if read.get().is_none() => {
-                    let OpenBlock { block, index } = &self.blocks[*block as usize];
-                    block.times(index, *timeline, times)?;
-                }
+                } if read.get().is_none() => self.read_block_times(*source, *timeline, times)?,
                 _ => times.extend_from_slice(self.times_of(node)?),
             }
         }
