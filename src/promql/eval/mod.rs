@@ -24,7 +24,7 @@ use crate::limits::Limits;
 use crate::notices::Notices;
 use crate::plan::{Node, NodeId, Plan, Steps};
 use crate::span::Span;
-use crate::syntax::{AggregateOp, Text, ValueType};
+use crate::syntax::{AggregateOp, BinaryOp, Matching, Text, ValueType};
 use binary::Combined;
 use classic::{Places, Question};
 use elementwise::{MapRows, Operation, date_part};
@@ -187,14 +187,11 @@ impl Evaluator<'_> {
                     (*right, *left, true)
                 } else if scalar(*right) {
                     (*left, *right, false)
-                } else if op.is_set() {
-                    return self.computed_rows(node, steps);
                 } else {
-                    let left = self.vector(*left, steps)?;
-                    let right = self.vector(*right, steps)?;
+                    let sides = (*left, *right);
                     let span = self.span(node);
                     let combined =
-                        self.vectors(*op, &left, &right, *return_bool, matching, span)?;
+                        self.combined(*op, sides, *return_bool, matching, span, steps)?;
                     return Ok(match combined {
                         Combined::Rows(rows) => Box::new(rows),
                         Combined::Vector(vector) => Box::new(VectorRows(Arc::new(vector))),
@@ -210,6 +207,25 @@ impl Evaluator<'_> {
             }
             _ => self.computed_rows(node, steps),
         }
+    }
+
+    /// An operator between two vectors.
+    fn combined(
+        &self,
+        op: BinaryOp,
+        (left, right): (NodeId, NodeId),
+        return_bool: bool,
+        matching: &Matching,
+        span: Span,
+        steps: &Steps,
+    ) -> Result<Combined> {
+        let left = self.vector(left, steps)?;
+        let right = self.vector(right, steps)?;
+        if op.is_set() {
+            let vector = self.set_operation(op, &left, &right, matching)?;
+            return Ok(Combined::Vector(vector));
+        }
+        self.vectors(op, &left, &right, return_bool, matching, span)
     }
 
     fn computed_rows(&self, node: NodeId, steps: &Steps) -> Result<Box<dyn Rows + '_>> {
@@ -365,15 +381,10 @@ impl Evaluator<'_> {
             } if self.plan.types[*left] == ValueType::Vector
                 && self.plan.types[*right] == ValueType::Vector =>
             {
-                let left = self.vector(*left, steps)?;
-                let right = self.vector(*right, steps)?;
-                if op.is_set() {
-                    self.set_operation(*op, &left, &right, matching)?
-                } else {
-                    match self.vectors(*op, &left, &right, *return_bool, matching, span)? {
-                        Combined::Vector(vector) => vector,
-                        Combined::Rows(rows) => self.materialise(&rows, steps.count)?,
-                    }
+                let sides = (*left, *right);
+                match self.combined(*op, sides, *return_bool, matching, span, steps)? {
+                    Combined::Vector(vector) => vector,
+                    Combined::Rows(rows) => self.materialise(&rows, steps.count)?,
                 }
             }
             Node::Info {
