@@ -295,9 +295,14 @@ impl Evaluator<'_> {
             }
         }
         self.count_samples(&mut scratch);
-        vector.reservation = Some(self.budget.reserve(vector.len(), steps)?);
+        let reservation = Some(self.budget.reserve(vector.len(), steps)?);
         drop(reservations);
-        Ok(vector)
+        // In an order that does not depend on when a value came first: among equals, `bottomk`
+        // picks the same at a step of a range as at that time alone.
+        Ok(Vector {
+            reservation,
+            ..self.sort_by_labels(&vector, &[], false)
+        })
     }
 
     /// Whether `label` can name a label.
