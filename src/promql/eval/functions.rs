@@ -40,15 +40,31 @@ pub(crate) fn min(values: &[f64]) -> f64 {
 const LANES: usize = 8;
 
 /// As [`max`] for values that are known to be numbers: several at once.
-///
-/// Where both zeros are among the values, either may come out, as the order of lanes decides.
 pub(crate) fn max_without_nan(values: &[f64]) -> f64 {
-    fold_lanes(values, |a, b| if b > a { b } else { a })
+    let largest = fold_lanes(values, |a, b| if b > a { b } else { a });
+    first_of_zeros(largest, values, max)
 }
 
 /// As [`min`] for values that are known to be numbers.
 pub(crate) fn min_without_nan(values: &[f64]) -> f64 {
-    fold_lanes(values, |a, b| if b < a { b } else { a })
+    let smallest = fold_lanes(values, |a, b| if b < a { b } else { a });
+    first_of_zeros(smallest, values, min)
+}
+
+/// As [`max`] for values of which none is below the one before it.
+pub(crate) fn max_of_growing(values: &[f64]) -> f64 {
+    first_of_zeros(values[values.len() - 1], values, max)
+}
+
+/// The first of equals stands, and only zeros can be equal and yet differ.
+fn first_of_zeros(found: f64, values: &[f64], one_by_one: impl Fn(&[f64]) -> f64) -> f64 {
+    let is_negative = |value: &f64| value.to_bits() == (-0.0f64).to_bits();
+    let any = |values: &[f64]| values.iter().fold(false, |any, v| any | is_negative(v));
+    if found == 0.0 && any(values) {
+        one_by_one(values)
+    } else {
+        found
+    }
 }
 
 #[inline(always)]
@@ -435,9 +451,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn lanes_find_what_one_by_one_finds(values in prop::collection::vec(-1e9f64..1e9, 1..60)) {
-            prop_assert_eq!(max(&values), max_without_nan(&values));
-            prop_assert_eq!(min(&values), min_without_nan(&values));
+        fn short_ways_find_what_one_by_one_finds(
+            mut values in prop::collection::vec(
+                prop_oneof![-1e9f64..1e9, Just(0.0), Just(-0.0)], 1..60,
+            ),
+            end in prop_oneof![Just(f64::INFINITY), Just(0.0)],
+        ) {
+            values.retain(|value| *value <= end);
+            values.push(end);
+            prop_assert_eq!(max(&values).to_bits(), max_without_nan(&values).to_bits());
+            prop_assert_eq!(min(&values).to_bits(), min_without_nan(&values).to_bits());
+            values.sort_by(|a, b| a.partial_cmp(b).unwrap());
+            prop_assert_eq!(max(&values).to_bits(), max_of_growing(&values).to_bits());
+            prop_assert_eq!(min(&values).to_bits(), values[0].to_bits());
         }
     }
 }

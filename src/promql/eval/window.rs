@@ -510,7 +510,9 @@ impl WindowRows<'_> {
             F::Rate => self.rate(samples, true, true, sorted, out),
             F::Increase => self.rate(samples, true, false, sorted, out),
             F::Delta => self.rate(samples, false, false, sorted, out),
-            F::MaxOverTime if samples.never_decreases => each(stop, samples, out, last),
+            F::MaxOverTime if samples.never_decreases => {
+                each(stop, samples, out, |w| functions::max_of_growing(w.values));
+            }
             F::MinOverTime if samples.never_decreases => each(stop, samples, out, |w| w.values[0]),
             F::MaxOverTime if samples.no_nan && overlap(samples) => {
                 functions::sliding(samples, out, |new, known| new > known);
@@ -530,7 +532,7 @@ impl WindowRows<'_> {
             F::AvgOverTime => each(stop, samples, out, |w| functions::average(w.values)),
             F::CountOverTime => each(stop, samples, out, |w| w.values.len() as f64),
             F::PresentOverTime => each(stop, samples, out, |_| 1.0),
-            F::LastOverTime => each(stop, samples, out, last),
+            F::LastOverTime => each(stop, samples, out, |w| w.values[w.values.len() - 1]),
             _ => {
                 for (step, cell) in out.iter_mut().enumerate() {
                     let (low, high) = samples.window(step);
@@ -736,10 +738,6 @@ impl<'a> Restarts<'a> {
         }
         increase
     }
-}
-
-fn last(window: WindowFloats<'_>) -> f64 {
-    window.values[window.values.len() - 1]
 }
 
 /// Before a window of more samples than this is looked at, it is asked whether to go on: a single
