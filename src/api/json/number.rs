@@ -45,20 +45,28 @@ fn write_whole(window: &mut [u8; VALUE_BYTES], value: i64) -> usize {
         let digits = eight_digits(magnitude);
         let zeros = (digits.trailing_zeros() as usize / 8).min(7);
         let ascii = (digits >> (8 * zeros)) | 0x3030_3030_3030_3030;
-        let sign = usize::from(value < 0);
-        window[0] = b'-';
-        window[sign..sign + 8].copy_from_slice(&ascii.to_le_bytes());
-        return sign + 8 - zeros;
+        return write_digits(window, value < 0, ascii.to_le_bytes(), zeros);
     }
     let high = eight_digits(magnitude / 100_000_000);
     let low = eight_digits(magnitude % 100_000_000);
     let digits = u128::from(high) | (u128::from(low) << 64);
     let zeros = (digits.trailing_zeros() as usize / 8).min(15);
     let ascii = (digits >> (8 * zeros)) | 0x3030_3030_3030_3030_3030_3030_3030_3030;
-    let sign = usize::from(value < 0);
+    write_digits(window, value < 0, ascii.to_le_bytes(), zeros)
+}
+
+/// Digits behind their sign, of which so many at the end do not count.
+#[inline]
+fn write_digits<const N: usize>(
+    window: &mut [u8; VALUE_BYTES],
+    is_negative: bool,
+    ascii: [u8; N],
+    spare: usize,
+) -> usize {
+    let sign = usize::from(is_negative);
     window[0] = b'-';
-    window[sign..sign + 16].copy_from_slice(&ascii.to_le_bytes());
-    sign + 16 - zeros
+    window[sign..sign + N].copy_from_slice(&ascii);
+    sign + N - spare
 }
 
 /// The eight digits of a number below 10^8, one to a byte, the first in the lowest. Divides all

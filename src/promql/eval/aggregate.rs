@@ -296,12 +296,13 @@ impl Evaluator<'_> {
         }
         self.count_samples(&mut scratch);
         let reservation = Some(self.budget.reserve(vector.len(), steps)?);
-        drop(reservations);
         // In an order that does not depend on when a value came first: among equals, `bottomk`
         // picks the same at a step of a range as at that time alone.
+        let sorted = self.sort_by_labels(&vector, &[], false);
+        drop(reservations);
         Ok(Vector {
             reservation,
-            ..self.sort_by_labels(&vector, &[], false)
+            ..sorted
         })
     }
 

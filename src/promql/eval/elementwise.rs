@@ -1,8 +1,8 @@
 //! Operations that turn each sample into one sample, without looking at any other.
 
 use super::Evaluator;
-use super::rows::{Rows, Scratch, any_present};
-use super::vector::{ABSENT, Head, Scalars, is_present};
+use super::rows::{Rows, Scratch};
+use super::vector::{ABSENT, Head, Scalars, any_present, is_present};
 use crate::arithmetic::{compares, computes, go_max, go_min};
 use crate::calendar::{days_in_month, moment};
 use crate::error::Result;

@@ -1,7 +1,7 @@
 //! Two vectors combined pair by pair, where no two pairs can meet in one result.
 
-use super::rows::{Rows, Scratch, any_present};
-use super::vector::{ABSENT, Head, Vector, is_present};
+use super::rows::{Rows, Scratch};
+use super::vector::{ABSENT, Head, Vector, any_present, is_present};
 use crate::arithmetic::{compares, computes};
 use crate::error::Result;
 use crate::syntax::BinaryOp;

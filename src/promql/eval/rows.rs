@@ -6,7 +6,7 @@
 
 use super::Evaluator;
 use super::edges::Edges;
-use super::vector::{Head, Histograms, Vector, is_present};
+use super::vector::{Head, Histograms, Vector};
 use super::workers::in_parallel;
 use crate::error::Result;
 use series::{Columns, Extras, Histogram};
@@ -161,9 +161,4 @@ impl Evaluator<'_> {
         self.samples
             .fetch_add(samples, std::sync::atomic::Ordering::Relaxed);
     }
-}
-
-/// Whether any cell holds a number.
-pub(crate) fn any_present(cells: &[f64]) -> bool {
-    cells.iter().any(|value| is_present(*value))
 }

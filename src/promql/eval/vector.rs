@@ -17,6 +17,11 @@ pub(crate) fn is_present(value: f64) -> bool {
     value.to_bits() != ABSENT.to_bits()
 }
 
+/// Whether any cell holds a number.
+pub(crate) fn any_present(cells: &[f64]) -> bool {
+    cells.iter().any(|value| is_present(*value))
+}
+
 /// Whether every cell of a column holds a number.
 pub(crate) fn all_present(cells: &[f64]) -> bool {
     // Many at once, before it is decided.

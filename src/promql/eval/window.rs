@@ -5,8 +5,8 @@ use super::Evaluator;
 use super::edges::{EdgesByTimeline, Extrapolation, Windows};
 use super::functions::{self, WindowFloats};
 use super::mixed;
-use super::rows::{Rows, Scratch, any_present};
-use super::vector::{ABSENT, Head, Scalars, Vector, is_present};
+use super::rows::{Rows, Scratch};
+use super::vector::{ABSENT, Head, Scalars, Vector, all_present, any_present, is_present};
 use crate::error::{Error, Result};
 use crate::functions::FunctionId;
 use crate::plan::Steps;
@@ -232,7 +232,7 @@ pub(crate) fn with_samples<R>(
                 }
                 extras.histograms.push((steps.time(step), histogram));
             }
-            if cells.iter().all(|value| is_present(*value)) {
+            if all_present(cells) {
                 let samples = Samples {
                     times: &edges.times,
                     values: cells,

@@ -177,6 +177,7 @@ impl Block {
             .get(timeline as usize)
             .ok_or_else(|| StoreError::corrupt(&self.path, "no such timeline"))?;
         let first = times.len();
+        times.reserve(entry.rows.min(1 << 20));
         let total: u64 = entry.lens.iter().map(|len| u64::from(*len)).sum();
         // All chunks with one read, or each by itself where that cannot be.
         let whole = self.times_at(entry.offset, total).ok();

@@ -69,16 +69,8 @@ impl SetBuilder {
             }
             node
         }));
-        let mut lists = source.lists;
-        if source.has_chains {
-            for piece in &mut lists.pieces {
-                if piece.next != PieceAt::NONE {
-                    piece.next.source = number;
-                }
-            }
-        }
         set.sources.push(Source {
-            lists,
+            lists: source.lists,
             block: source.block,
             first_node,
         });
@@ -105,6 +97,12 @@ impl SetBuilder {
                 piece,
             };
             let (first, last) = (piece(series.first_piece), piece(series.last_piece));
+            let mut own = first;
+            while own != last {
+                let next = &mut self.set.piece_mut(own).next;
+                next.source = number;
+                own = *next;
+            }
             self.set.series[at].bound += series.bound;
             match std::mem::replace(&mut self.last_pieces[at], last) {
                 PieceAt::NONE => self.set.series[at].first_piece = first,

@@ -19,8 +19,6 @@ pub(crate) struct Gathered {
     pub(super) strangers: Vec<Labels>,
     pub(super) nodes: Vec<Node>,
     pub(super) lists: Lists,
-    /// Some series have several pieces.
-    pub(super) has_chains: bool,
     /// What could not be read.
     pub(super) warnings: Vec<String>,
 }
@@ -44,19 +42,12 @@ pub(super) enum Identity {
 
 /// The series that one of the sources has, in the order of their labels. By them those of all
 /// are known: most sources have the same ones.
-#[derive(Default)]
-pub(crate) struct Guide {
-    source: GuideSource,
-    len: usize,
-}
-
-/// Where a guide's labels stand.
-enum GuideSource {
+pub(crate) enum Guide {
     Own(Vec<Labels>),
     Block(Arc<Index>, Vec<u32>),
 }
 
-impl Default for GuideSource {
+impl Default for Guide {
     fn default() -> Self {
         Self::Own(Vec::new())
     }
@@ -64,12 +55,10 @@ impl Default for GuideSource {
 
 impl Guide {
     /// Of labels; what follows one out of order is left out.
-    pub(crate) fn of_labels(labels: Vec<Labels>) -> Self {
+    pub(crate) fn of_labels(mut labels: Vec<Labels>) -> Self {
         let disorder = labels.windows(2).position(|pair| pair[0] >= pair[1]);
-        Self {
-            len: disorder.map_or(labels.len(), |at| at + 1),
-            source: GuideSource::Own(labels),
-        }
+        labels.truncate(disorder.map_or(labels.len(), |at| at + 1));
+        Self::Own(labels)
     }
 
     /// Of series of a block; what follows one that is out of order or cannot be read is left
@@ -78,38 +67,31 @@ impl Guide {
         let behind = |pair: &[u32]| index.is_behind(pair[0], pair[1]).unwrap_or(false);
         let readable = series.first().is_some_and(|at| index.labels(*at).is_ok());
         let in_order = series.windows(2).take_while(|pair| behind(pair)).count();
-        Self {
-            len: usize::from(readable) * (in_order + 1),
-            source: GuideSource::Block(Arc::clone(index), series.to_vec()),
-        }
+        let len = usize::from(readable) * (in_order + 1);
+        Self::Block(Arc::clone(index), series[..len].to_vec())
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.len
+        match self {
+            Self::Own(labels) => labels.len(),
+            Self::Block(_, series) => series.len(),
+        }
     }
 
     pub(super) fn get(&self, at: usize) -> Option<&Labels> {
-        if at >= self.len {
-            return None;
-        }
-        match &self.source {
-            GuideSource::Own(labels) => labels.get(at),
-            GuideSource::Block(index, series) => index.labels(*series.get(at)?).ok(),
+        match self {
+            Self::Own(labels) => labels.get(at),
+            Self::Block(index, series) => index.labels(*series.get(at)?).ok(),
         }
     }
 
     /// The first place from `from` on whose labels are not below these.
     fn place_of(&self, labels: &Labels, from: usize) -> usize {
-        let (mut low, mut high) = (from, self.len);
-        while low < high {
-            let middle = low.midpoint(high);
-            if self.get(middle).is_some_and(|known| known < labels) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
+        from + match self {
+            Self::Own(all) => all[from..].partition_point(|known| known < labels),
+            Self::Block(index, series) => series[from..]
+                .partition_point(|at| index.labels(*at).is_ok_and(|known| known < labels)),
         }
-        low
     }
 }
 
@@ -386,7 +368,6 @@ impl<'a> Gathering<'a> {
                     piece: at,
                 };
                 self.out.lists.pieces[last.last_piece as usize].next = next;
-                self.out.has_chains = true;
                 last.last_piece = at;
                 last.bound += clipped.len;
             }

@@ -46,12 +46,13 @@ pub(crate) struct SetSeries {
 impl Set {
     /// The labels of one of its series.
     pub(super) fn labels_of(&self, is: Identity) -> &Labels {
-        static NONE: LazyLock<Labels> = LazyLock::new(Labels::empty);
+        // An identity names labels that are there, so that nobody sees this.
+        static EMPTY: LazyLock<Labels> = LazyLock::new(Labels::empty);
         match is {
             Identity::Guided(at) => self.guide.get(at as usize),
             Identity::Stranger(at) => self.strangers.get(at as usize),
         }
-        .unwrap_or(&NONE)
+        .unwrap_or(&EMPTY)
     }
 
     /// Joins nodes that follow each other in their series, so that a target's times are one
@@ -433,7 +434,8 @@ impl Rows<'_> {
     }
 }
 
-/// Columns that are being filled; `values` has its full length from the start.
+/// Columns that are being filled; `values` has its full length from the start, and more where
+/// not all of a chunk is wanted.
 struct Filling<'a> {
     columns: &'a mut Columns,
     filled: usize,
